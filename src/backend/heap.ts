@@ -1,0 +1,84 @@
+import { OutOfMemoryError } from "./backend.js";
+import type { Pointer } from "./kernels.js";
+
+const ALIGNMENT = 64;
+
+/** Hands out ranges of one address space: first fit over a sorted free list, neighbours merged on free. Engines own the bytes. */
+export class RangeAllocator {
+  readonly #free: { start: number; end: number }[] = [];
+  readonly #sizes = new Map<Pointer, number>();
+  #end: number;
+  #used = 0;
+  #peak = 0;
+
+  /**
+   * @param start first address; never 0, which means "absent"
+   * @param limit bytes that may be handed out
+   * @param grow called before addresses up to `end` are used for the first time; returns false when the engine can't provide them
+   */
+  constructor(
+    start: number,
+    readonly limit: number,
+    private readonly grow: (end: number) => boolean,
+  ) {
+    this.#end = Math.max(ALIGNMENT, align(start));
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  get peak(): number {
+    return this.#peak;
+  }
+
+  allocate(bytes: number, label: string): Pointer {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new RangeError(`${label}: ${bytes} is no size in bytes`);
+    const size = align(Math.max(bytes, ALIGNMENT));
+    const fail = () => new OutOfMemoryError(label, size, this.#used, this.limit);
+    if (this.#used + size > this.limit) throw fail();
+    const slot = this.#free.findIndex((range) => range.end - range.start >= size);
+    let pointer: Pointer;
+    if (slot >= 0) {
+      const range = this.#free[slot];
+      pointer = range.start;
+      range.start += size;
+      if (range.start === range.end) this.#free.splice(slot, 1);
+    } else {
+      const tail = this.#free.at(-1);
+      const start = tail?.end === this.#end ? tail.start : this.#end;
+      if (!this.grow(start + size)) throw fail();
+      if (start !== this.#end) this.#free.pop();
+      pointer = start;
+      this.#end = start + size;
+    }
+    this.#sizes.set(pointer, size);
+    this.#used += size;
+    this.#peak = Math.max(this.#peak, this.#used);
+    return pointer;
+  }
+
+  free(pointer: Pointer): void {
+    const size = this.#sizes.get(pointer);
+    if (size === undefined) throw new Error(`heap: ${pointer} was not allocated, or was freed before`);
+    this.#sizes.delete(pointer);
+    this.#used -= size;
+    let at = this.#free.findIndex((range) => range.start > pointer);
+    if (at < 0) at = this.#free.length;
+    this.#free.splice(at, 0, { start: pointer, end: pointer + size });
+    this.#merge(at);
+    if (at > 0) this.#merge(at - 1);
+  }
+
+  #merge(at: number): void {
+    const range = this.#free[at];
+    const next = this.#free[at + 1];
+    if (next === undefined || range.end !== next.start) return;
+    range.end = next.end;
+    this.#free.splice(at + 1, 1);
+  }
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
