@@ -1,0 +1,86 @@
+/** Finds the native addon, asks it in a child process what it can do, and loads it. */
+import { type ExecFileException, execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+/** A CUDA device, as the runtime reports it; `computeCapability` is `"9.0"`, `memoryBytes` all of its memory. */
+export interface CudaDevice {
+  name: string;
+  computeCapability: string;
+  multiprocessors: number;
+  memoryBytes: number;
+}
+
+/** What the addon knows of CUDA; versions are 1000 * major + 10 * minor, 0 where there is none; `reason` says why `devices` is empty. */
+export interface CudaReport {
+  compiled: boolean;
+  driverVersion: number;
+  runtimeVersion: number;
+  reason: string;
+  devices: CudaDevice[];
+}
+
+/** The exports of the addon (native/addon.cc). */
+export interface NativeAddon {
+  cudaDevices(): CudaReport;
+}
+
+/** A working addon and its answer, or why there is none. */
+export type NativeProbe = { path: string; cuda: CudaReport } | { error: string };
+
+/** Where a build leaves the addon: the same two folders up from src/backend and from dist/backend. */
+export const ADDON_PATHS: readonly string[] = ["Release", "Debug"].map((config) =>
+  fileURLToPath(new URL(`../../build-native/${config}/data2vec.node`, import.meta.url)),
+);
+
+const HOW_TO_BUILD = "with CMake and a C++17 compiler (for CUDA also nvcc), run `npm run build:native`";
+const PROBE = "process.stdout.write(JSON.stringify(require(process.argv[1]).cudaDevices()))";
+
+const run = promisify(execFile);
+let probed: Promise<NativeProbe> | undefined;
+
+/** Probes the addon once per process; later calls get the same answer. */
+export function probeNative(): Promise<NativeProbe> {
+  return (probed ??= probeAddon(ADDON_PATHS));
+}
+
+/**
+ * Loads each of `paths` in a child process until one answers, so that a driver that crashes or hangs can't take this process down.
+ * @param timeout milliseconds after which a child that hasn't answered is ended
+ */
+export async function probeAddon(paths: readonly string[], timeout = 30_000): Promise<NativeProbe> {
+  const errors: string[] = [];
+  for (const path of paths.filter((candidate) => existsSync(candidate))) {
+    try {
+      return { path, cuda: await askChild(path, timeout) };
+    } catch (error) {
+      errors.push(`${path}: ${(error as Error).message}`);
+    }
+  }
+  if (errors.length === 0) return { error: `the native addon is not built; ${HOW_TO_BUILD}` };
+  return { error: `the native addon does not work: ${errors.join("; ")}; if it was built elsewhere, build it again: ${HOW_TO_BUILD}` };
+}
+
+/** Loads the addon that {@link probeNative} found; throws its error, with what can be done, where there is none. */
+export async function loadNative(): Promise<NativeAddon> {
+  const probe = await probeNative();
+  if ("error" in probe) throw new Error(probe.error);
+  return createRequire(import.meta.url)(probe.path) as NativeAddon;
+}
+
+async function askChild(path: string, timeout: number): Promise<CudaReport> {
+  try {
+    const { stdout } = await run(process.execPath, ["-e", PROBE, path], { timeout, killSignal: "SIGKILL" });
+    return JSON.parse(stdout) as CudaReport;
+  } catch (error) {
+    throw new Error(explain(error as ExecFileException & { stderr?: string }, timeout));
+  }
+}
+
+function explain(error: ExecFileException & { stderr?: string }, timeout: number): string {
+  if (error.killed) return `no answer within ${timeout / 1000} s (a driver that hangs?)`;
+  if (error.signal) return `crashed with ${error.signal} when it was loaded (a broken driver?)`;
+  return error.stderr?.split("\n").find((line) => /^\w*Error\b/.test(line)) ?? error.message;
+}
