@@ -1,0 +1,166 @@
+import type { Backend, Heap } from "../backend/backend.js";
+import type { Kernels, Pointer } from "../backend/kernels.js";
+import { Arena, type Lifetime } from "./memory.js";
+import { Scope } from "./scope.js";
+import { countOf, type Shape } from "./shape.js";
+import { Tape } from "./tape.js";
+import { type DType, Tensor } from "./tensor.js";
+
+/** Where the per-step values are, as element offsets; the first four are what the adamw kernel reads. */
+const SCALARS = { learningRate: 0, stepSize: 1, rsqrtCorrection: 2, epsilon: 3, emaDecay: 4, normalizer: 5 } as const;
+
+/** Names of the per-step values that kernels read through a pointer, so that a captured step sees new ones. */
+export type ScalarName = keyof typeof SCALARS;
+
+/** An engine with its memory: makes tensors, opens scopes, holds the tape and the per-step values. */
+export class Device implements Disposable {
+  readonly kernels: Kernels;
+  readonly heap: Heap;
+  readonly tape = new Tape();
+  /** The random state that kernels read: { seed low, seed high, step, first sample }. */
+  readonly rng: Tensor<"u32">;
+  readonly #scalars: Tensor<"f32">;
+  readonly #scalarValues = new Float32Array(Object.keys(SCALARS).length);
+  readonly #arena: Arena;
+  readonly #lifetime: Lifetime & { ended: boolean } = { ended: false };
+  readonly #path: string[] = [];
+  #scope: Scope | null = null;
+  #observer: ((tensor: Tensor) => void) | null = null;
+
+  constructor(readonly backend: Backend) {
+    this.kernels = backend.kernels;
+    this.heap = backend.heap;
+    this.#arena = new Arena(backend.heap);
+    this.rng = this.state([4], "rng", "u32");
+    this.setRandom(0, 0, 0);
+    this.#scalars = this.state([this.#scalarValues.length], "scalars");
+    this.setScalars({});
+  }
+
+  /** A tensor that lives until {@link release}: parameters, optimizer state, batches. Contents undefined. */
+  state<D extends DType = "f32">(shape: Shape, label: string, dtype: D = "f32" as D): Tensor<D> {
+    return new Tensor(this, this.heap.allocate(countOf(shape) * 4, label), shape, dtype, label, this.#lifetime);
+  }
+
+  /** A tensor over memory that somebody else allocated and releases. */
+  view<D extends DType = "f32">(pointer: Pointer, shape: Shape, label: string, dtype: D = "f32" as D): Tensor<D> {
+    return new Tensor(this, pointer, shape, dtype, label, this.#lifetime);
+  }
+
+  /** Frees a tensor made by {@link state}; it must not be used afterwards. */
+  release(tensor: Tensor): void {
+    if (!this.#lifetime.ended) this.heap.free(tensor.ptr);
+  }
+
+  /** A tensor of the innermost scope, contents undefined. Throws outside of a scope. */
+  empty<D extends DType = "f32">(shape: Shape, label: string, dtype: D = "f32" as D): Tensor<D> {
+    const scope = this.#scope;
+    if (scope === null) throw new Error(`${label}: made outside of a scope\nwrap the computation in device.scoped(() => ...)`);
+    const name = this.#path.length > 0 ? `${this.#path.join(".")} ${label}` : label;
+    const tensor = new Tensor(this, this.#arena.allocate(countOf(shape) * 4, name), shape, dtype, name, scope);
+    this.#observer?.(tensor);
+    return tensor;
+  }
+
+  /** A tensor of the innermost scope with the given values. */
+  from(values: Float32Array | readonly number[], shape: Shape, label = "from"): Tensor<"f32"> {
+    const tensor = this.empty(shape, label);
+    tensor.write(values instanceof Float32Array ? values : Float32Array.from(values));
+    return tensor;
+  }
+
+  /** As {@link from}, for indices. */
+  fromIndices(values: Int32Array, shape: Shape, label = "indices"): Tensor<"i32"> {
+    const tensor = this.empty(shape, label, "i32");
+    tensor.write(values);
+    return tensor;
+  }
+
+  /** Opens a scope; the caller ends it. */
+  scope(): Scope {
+    const parent = this.#scope;
+    this.#scope = new Scope(this, this.#arena, parent, (leaving) => {
+      if (this.#scope !== leaving) throw new Error("scope: ended while a scope opened inside it is still open");
+      this.#scope = parent;
+    });
+    return this.#scope;
+  }
+
+  /** Runs `body` in a scope of its own. A promise keeps the scope open until it settles. */
+  scoped<R>(body: (scope: Scope) => R): R {
+    const scope = this.scope();
+    let result: R;
+    try {
+      result = body(scope);
+    } catch (error) {
+      this.#unwind(scope);
+      throw error;
+    }
+    if (result instanceof Promise) return result.finally(() => this.#unwind(scope)) as R;
+    scope.end();
+    return result;
+  }
+
+  /** Runs `body` with `name` in front of the labels of what it makes, so that an error can say where a tensor comes from. */
+  within<R>(name: string, body: () => R): R {
+    this.#path.push(name);
+    try {
+      return body();
+    } finally {
+      this.#path.pop();
+    }
+  }
+
+  /** Calls `observer` with every tensor made while `body` runs, before its contents are computed. */
+  observe<R>(observer: (tensor: Tensor) => void, body: () => R): R {
+    const before = this.#observer;
+    this.#observer = observer;
+    try {
+      return body();
+    } finally {
+      this.#observer = before;
+    }
+  }
+
+  /** Runs `body` without recording it: for the teacher and for inference. */
+  noGrad<R>(body: () => R): R {
+    return this.tape.paused(body);
+  }
+
+  /** See {@link Backend.capture}. */
+  capture<A extends unknown[], R>(run: (...args: A) => R): (...args: A) => R {
+    return this.backend.capture(run);
+  }
+
+  /** Address of a per-step value. */
+  scalar(name: ScalarName): Pointer {
+    return this.#scalars.ptr + SCALARS[name] * 4;
+  }
+
+  /** Sets per-step values; kernels issued afterwards see them. */
+  setScalars(values: Partial<Record<ScalarName, number>>): void {
+    for (const [name, value] of Object.entries(values)) this.#scalarValues[SCALARS[name as ScalarName]] = value;
+    this.#scalars.write(this.#scalarValues);
+  }
+
+  /** Sets the random state: the run's seed (below 2^53), the step, and the place of the batch's first sample in the whole batch. */
+  setRandom(seed: number, step: number, firstSample: number): void {
+    this.rng.write(Uint32Array.of(seed % 2 ** 32, Math.floor(seed / 2 ** 32), step, firstSample));
+  }
+
+  /** Frees everything and ends the engine. */
+  close(): void {
+    if (this.#lifetime.ended) return;
+    this.#lifetime.ended = true;
+    this.backend.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #unwind(scope: Scope): void {
+    this.tape.clear();
+    while (this.#scope !== null && !scope.ended) this.#scope.end();
+  }
+}

@@ -1,0 +1,85 @@
+import type { Pointer } from "../backend/kernels.js";
+import type { Tensor } from "./tensor.js";
+
+/** Carries the gradient of an operation's output back to its inputs. */
+export type Backward = (dy: Tensor) => void;
+
+/** The operations of a step in the order they ran, each with the closure that reverses it. */
+export class Tape {
+  #entries: { output: Tensor; backward: Backward }[] = [];
+  #paused = false;
+
+  get recording(): boolean {
+    return !this.#paused;
+  }
+
+  push(output: Tensor, backward: Backward): void {
+    this.#entries.push({ output, backward });
+  }
+
+  paused<R>(body: () => R): R {
+    const before = this.#paused;
+    this.#paused = true;
+    try {
+      return body();
+    } finally {
+      this.#paused = before;
+    }
+  }
+
+  /** Runs the tape in reverse, and empties it. */
+  reverse(): void {
+    const entries = this.#entries;
+    this.#entries = [];
+    for (let i = entries.length - 1; i >= 0; i--) {
+      const { output, backward } = entries[i];
+      if (output.grad !== null) backward(output.grad);
+    }
+  }
+
+  clear(): void {
+    this.#entries = [];
+  }
+}
+
+/** Records how to reverse the operation that made `y`, if a gradient is wanted for one of its inputs. */
+export function record(y: Tensor, inputs: readonly (Tensor | null)[], backward: Backward): void {
+  const { tape } = y.device;
+  if (!tape.recording || !inputs.some((input) => input?.requiresGrad)) return;
+  y.requiresGrad = true;
+  tape.push(y, backward);
+}
+
+/** Lets `overwrite` write a gradient of `x`, and adds it to what has flowed into `x` before. */
+export function accumulate(x: Tensor, overwrite: (dx: Pointer) => void): void {
+  if (!x.requiresGrad) return;
+  const { device } = x;
+  const dx = device.empty(x.shape, `gradient of ${x.label}`);
+  overwrite(dx.ptr);
+  if (x.grad === null) x.grad = dx;
+  else device.kernels.add(x.grad.ptr, x.grad.ptr, dx.ptr, x.count);
+}
+
+/** Passes `dy` on as the gradient of `x`, without a copy when it is the first. The caller must not use `dy` afterwards. */
+export function passGrad(x: Tensor, dy: Tensor): void {
+  if (!x.requiresGrad) return;
+  if (x.grad === null) x.grad = dy.reshape(x.shape);
+  else x.device.kernels.add(x.grad.ptr, x.grad.ptr, dy.ptr, x.count);
+}
+
+/** Address of the gradient of `x` for kernels that add to it, zeroed before the first; 0 when no gradient is wanted. */
+export function addingGrad(x: Tensor | null): Pointer {
+  if (!x?.requiresGrad) return 0;
+  if (x.grad === null) {
+    x.grad = x.device.empty(x.shape, `gradient of ${x.label}`);
+    x.device.kernels.fill(x.grad.ptr, x.count, 0);
+  }
+  return x.grad.ptr;
+}
+
+/** Runs the tape back from a loss (whose operation knows its own gradient); gradients of parameters add up in their `grad`. */
+export function backward(loss: Tensor): void {
+  if (!loss.requiresGrad) throw new Error(`backward: ${loss.label} depends on nothing that requires a gradient`);
+  loss.grad = loss;
+  loss.device.tape.reverse();
+}
