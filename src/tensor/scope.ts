@@ -26,7 +26,7 @@ export class Scope implements Lifetime, Disposable {
   keep<D extends DType>(tensor: Tensor<D>): Tensor<D> {
     const kept = this.device.state(tensor.shape, tensor.label, tensor.dtype);
     this.device.kernels.copy(kept.ptr, tensor.ptr, tensor.count);
-    this.parent?.#kept.push(kept.ptr);
+    if (this.parent !== null) this.parent.#kept.push(kept.ptr);
     return kept;
   }
 

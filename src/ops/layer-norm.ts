@@ -1,0 +1,27 @@
+import { expectShape } from "../tensor/shape.js";
+import { accumulate, addingGrad, record } from "../tensor/tape.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+/** Layer norm over the last axis with biased variance: x (..., dim), weight and bias (dim). */
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number): Tensor {
+  const { device } = x;
+  const { kernels } = device;
+  const dim = weight.count;
+  const rows = x.count / dim;
+  expectShape("layerNorm: x", x.shape, [...x.shape.slice(0, -1), dim]);
+  expectShape("layerNorm: bias", bias.shape, weight.shape);
+
+  const y = device.empty(x.shape, "layerNorm");
+  const mean = device.empty([rows], "layerNorm mean");
+  const rstd = device.empty([rows], "layerNorm rstd");
+  kernels.layerNorm(y.ptr, mean.ptr, rstd.ptr, x.ptr, weight.ptr, bias.ptr, rows, dim, eps);
+
+  record(y, [x, weight, bias], (dy) => {
+    const dWeight = addingGrad(weight);
+    const dBias = addingGrad(bias);
+    const into = (dx: number) => kernels.layerNormGrad(dx, dWeight, dBias, dy.ptr, x.ptr, weight.ptr, mean.ptr, rstd.ptr, rows, dim);
+    if (x.requiresGrad) accumulate(x, into);
+    else into(device.empty(x.shape, "layerNorm discarded gradient").ptr);
+  });
+  return y;
+}
