@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor/tensor.js";
 
 /** What may take part in {@link attention} beside queries, keys and values. */
 export interface AttentionOptions {
+  heads: number;
   /** Added to the logits of every sample (heads, tokens, tokens), or null. */
   bias: Tensor | null;
   /** Valid tokens per sample, i32 (batch): keys beyond take no part. Null: all are valid. */
@@ -13,12 +14,13 @@ export interface AttentionOptions {
   purpose: number;
 }
 
-/** Fused softmax attention: qkv (batch, tokens, 3, heads, headDim) to (batch, tokens, heads · headDim), scaled by 1/√headDim. */
-export function attention(qkv: Tensor, { bias, lengths, dropout, purpose }: AttentionOptions): Tensor {
+/** Fused softmax attention scaled by 1/√headDim: qkv (batch, tokens, 3 · heads · headDim), in that order, to (batch, tokens, heads · headDim). */
+export function attention(qkv: Tensor, { heads, bias, lengths, dropout, purpose }: AttentionOptions): Tensor {
   const { device } = qkv;
   const { kernels } = device;
-  const [batch, tokens, , heads, headDim] = qkv.shape;
-  expectShape("attention: qkv", qkv.shape, [batch, tokens, 3, heads, headDim]);
+  const [batch, tokens] = qkv.shape;
+  const headDim = Math.floor(qkv.shape[2] / (3 * heads));
+  expectShape("attention: qkv", qkv.shape, [batch, tokens, 3 * heads * headDim]);
   if (bias !== null) expectShape("attention: bias", bias.shape, [heads, tokens, tokens]);
   if (lengths !== null) expectShape("attention: lengths", lengths.shape, [batch]);
   const biasPtr = bias?.ptr ?? 0;

@@ -1,0 +1,184 @@
+import { add } from "../ops/add.js";
+import { attention } from "../ops/attention.js";
+import { dropout } from "../ops/dropout.js";
+import { gelu } from "../ops/gelu.js";
+import { linear } from "../ops/linear.js";
+import { residual } from "../ops/residual.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { LayerNorm } from "./layer-norm.js";
+import { Linear } from "./linear.js";
+import { Module } from "./module.js";
+import type { Init, Parameter } from "./parameter.js";
+import { RelativePosition } from "./relative-position.js";
+
+/** Shape and regularisation of a Transformer. */
+export interface TransformerConfig {
+  dim: number;
+  depth: number;
+  heads: number;
+  /** Width of the feed-forward network. */
+  ffnDim: number;
+  layerNormEps: number;
+  /** Start of the layer scale on both branches, or null for none. */
+  layerScale: number | null;
+  /** Whether the key projection has a bias. */
+  keyBias: boolean;
+  /** Rows of a relative-position table in each block, or null for none. */
+  relativePositionRows: number | null;
+  initStd: number;
+  /** Cut-off of the initial weights in standard deviations. */
+  initClip: number;
+  /** Dropout after attention and feed-forward network, and on attention probabilities. */
+  dropout: number;
+  attentionDropout: number;
+  /** Probability of dropping the last block's branches; rises linearly from 0 at the first block. */
+  dropPath: number;
+}
+
+/** What a block makes: the feed-forward output before residual and layer scale, and the block's output; (batch, tokens, dim). */
+export interface BlockOutputs {
+  ffn: Tensor;
+  block: Tensor;
+}
+
+/** Called after each block, from 0. */
+export type LayerTap = (layer: number, outputs: BlockOutputs) => void;
+
+/** What a forward pass needs beside its input. */
+export interface TransformerOptions {
+  /** Attention bias shared by all blocks (heads, tokens, tokens), or null. */
+  bias: Tensor | null;
+  /** Index into the blocks' own relative-position tables, i32 (tokens, tokens); null without such tables. */
+  relativeIndex: Tensor | null;
+  /** Valid tokens per sample, i32 (batch), or null for all. */
+  lengths: Tensor | null;
+  /** True switches dropout and drop path on. */
+  train: boolean;
+  onLayer?: LayerTap;
+}
+
+/** Random sites of block i have purposes from 16 (i + 1) on. */
+const SITES = { attention: 0, attentionOutput: 1, attentionPath: 2, ffnOutput: 3, ffnPath: 4 } as const;
+
+class SelfAttention extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly output: Linear;
+
+  constructor(
+    private readonly config: TransformerConfig,
+    init: Init,
+    outputInit: Init,
+  ) {
+    super();
+    const { dim, keyBias } = config;
+    this.weight = this.parameter("qkv.weight", [3 * dim, dim], { init });
+    this.bias = this.parameter("qkv.bias", [3 * dim], {
+      init: { kind: "constant", value: 0 },
+      frozen: keyBias ? null : { start: dim, count: dim },
+    });
+    this.output = this.child("output", new Linear(dim, dim, outputInit));
+  }
+
+  forward(x: Tensor, bias: Tensor | null, { lengths, train }: TransformerOptions, purpose: number): Tensor {
+    const { heads, attentionDropout } = this.config;
+    const qkv = linear(x, this.weight.value, this.bias.value);
+    return this.output.forward(attention(qkv, { heads, bias, lengths, dropout: train ? attentionDropout : 0, purpose }));
+  }
+}
+
+class FeedForward extends Module {
+  readonly up: Linear;
+  readonly down: Linear;
+
+  constructor({ dim, ffnDim }: TransformerConfig, init: Init, outputInit: Init) {
+    super();
+    this.up = this.child("up", new Linear(dim, ffnDim, init));
+    this.down = this.child("down", new Linear(ffnDim, dim, outputInit));
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.down.forward(gelu(this.up.forward(x)));
+  }
+}
+
+/** A pre-norm block: x += γ₁ · attention(norm(x)); x += γ₂ · ffn(norm(x)), branches dropped per sample. */
+class Block extends Module {
+  readonly norm1: LayerNorm;
+  readonly attention: SelfAttention;
+  readonly norm2: LayerNorm;
+  readonly ffn: FeedForward;
+  readonly relativePosition: RelativePosition | null;
+  readonly gamma1: Parameter | null;
+  readonly gamma2: Parameter | null;
+  readonly #dropPath: number;
+  readonly #purpose: number;
+
+  constructor(
+    private readonly config: TransformerConfig,
+    index: number,
+  ) {
+    super();
+    const { dim, depth, heads, layerNormEps, layerScale, relativePositionRows, initStd, initClip, dropPath } = config;
+    const init: Init = { kind: "normal", std: initStd, clip: initClip };
+    const outputInit: Init = { ...init, std: initStd / Math.sqrt(2 * (index + 1)) };
+    this.norm1 = this.child("norm1", new LayerNorm(dim, layerNormEps));
+    this.attention = this.child("attention", new SelfAttention(config, init, outputInit));
+    this.norm2 = this.child("norm2", new LayerNorm(dim, layerNormEps));
+    this.ffn = this.child("ffn", new FeedForward(config, init, outputInit));
+    const scale = (name: string) =>
+      layerScale === null ? null : this.parameter(name, [dim], { init: { kind: "constant", value: layerScale } });
+    this.gamma1 = scale("gamma1");
+    this.gamma2 = scale("gamma2");
+    this.relativePosition =
+      relativePositionRows === null ? null : this.child("relativePosition", new RelativePosition(relativePositionRows, heads));
+    this.#dropPath = depth > 1 ? (dropPath * index) / (depth - 1) : 0;
+    this.#purpose = 16 * (index + 1);
+  }
+
+  forward(x: Tensor, options: TransformerOptions): BlockOutputs {
+    const { train } = options;
+    const dropPath = train ? this.#dropPath : 0;
+    const dropoutRate = train ? this.config.dropout : 0;
+    const site = (name: keyof typeof SITES) => this.#purpose + SITES[name];
+    const gamma = (parameter: Parameter | null) => parameter?.value ?? null;
+
+    const attended = this.attention.forward(this.norm1.forward(x), this.#bias(options), options, site("attention"));
+    const attentionBranch = dropout(attended, dropoutRate, site("attentionOutput"));
+    const middle = residual(x, attentionBranch, { gamma: gamma(this.gamma1), dropPath, purpose: site("attentionPath") });
+
+    const ffn = this.ffn.forward(this.norm2.forward(middle));
+    const ffnBranch = dropout(ffn, dropoutRate, site("ffnOutput"));
+    const block = residual(middle, ffnBranch, { gamma: gamma(this.gamma2), dropPath, purpose: site("ffnPath") });
+    return { ffn, block };
+  }
+
+  #bias({ bias, relativeIndex }: TransformerOptions): Tensor | null {
+    if (this.relativePosition === null || relativeIndex === null) return bias;
+    const own = this.relativePosition.forward(relativeIndex);
+    return bias === null ? own : add(own, bias);
+  }
+}
+
+/** A stack of Transformer blocks over (batch, tokens, dim); the norm after the last block belongs to whoever uses it. */
+export class Transformer extends Module {
+  readonly blocks: readonly Block[];
+
+  constructor(readonly config: TransformerConfig) {
+    super();
+    if (config.dim % config.heads !== 0) throw new Error(`transformer: dim ${config.dim} is no multiple of heads ${config.heads}`);
+    this.blocks = Array.from({ length: config.depth }, (_, i) => this.child(`blocks.${i}`, new Block(config, i), i + 1));
+  }
+
+  forward(x: Tensor, options: TransformerOptions): Tensor {
+    return this.blocks.reduce(
+      (input, block, layer) =>
+        x.device.within(`blocks.${layer}`, () => {
+          const outputs = block.forward(input, options);
+          options.onLayer?.(layer, outputs);
+          return outputs.block;
+        }),
+      x,
+    );
+  }
+}
