@@ -12,7 +12,7 @@ import { EmaTeacher } from "./teacher.js";
 export interface TargetConfig {
   /** Number of top layers that are averaged, K. */
   averageTopKLayers: number;
-  /** Which output of a block: the block's own, or its feed-forward network's before the residual connection. */
+  /** Which output of a block: the block's own, or what its feed-forward network adds. */
   targetLayer: "block" | "ffn";
   /** Normalisation of each layer before the average, and of the average. */
   targetNormalization: Normalization;
@@ -90,7 +90,7 @@ export class Data2VecPretraining<I> {
             onLayer: (layer, outputs) => {
               if (layer < lowest) return;
               const options = { normalization: targetNormalization, scale: 1 / averageTopKLayers, first, accumulate: layer > lowest };
-              averageLayer(average, outputs[targetLayer], options);
+              averageLayer(average, targetLayer === "block" ? outputs.block : outputs.ffn(), options);
             },
           }),
         );

@@ -35,10 +35,12 @@ export interface TransformerConfig {
   dropPath: number;
 }
 
-/** What a block makes: the feed-forward output before residual and layer scale, and the block's output; (batch, tokens, dim). */
+/** What a block makes, each (batch, tokens, dim). */
 export interface BlockOutputs {
-  ffn: Tensor;
+  /** The block's output. */
   block: Tensor;
+  /** Computes what the feed-forward network adds to the residual stream, layer scale included; no gradient flows back from it. */
+  ffn: () => Tensor;
 }
 
 /** Called after each block, from 0. */
@@ -150,7 +152,7 @@ class Block extends Module {
     const ffn = this.ffn.forward(this.norm2.forward(middle));
     const ffnBranch = dropout(ffn, dropoutRate, site("ffnOutput"));
     const block = residual(middle, ffnBranch, { gamma: gamma(this.gamma2), dropPath, purpose: site("ffnPath") });
-    return { ffn, block };
+    return { block, ffn: () => scaled(ffn, gamma(this.gamma2)) };
   }
 
   #bias({ bias, relativeIndex }: TransformerOptions): Tensor | null {
@@ -158,6 +160,17 @@ class Block extends Module {
     const own = this.relativePosition.forward(relativeIndex);
     return bias === null ? own : add(own, bias);
   }
+}
+
+/** gamma · x without a gradient. */
+function scaled(x: Tensor, gamma: Tensor | null): Tensor {
+  if (gamma === null) return x;
+  const { device } = x;
+  return device.noGrad(() => {
+    const zeros = device.empty(x.shape, "zeros");
+    device.kernels.fill(zeros.ptr, zeros.count, 0);
+    return residual(zeros, x, { gamma, dropPath: 0, purpose: 0 });
+  });
 }
 
 /** A stack of Transformer blocks over (batch, tokens, dim); the norm after the last block belongs to whoever uses it. */

@@ -1,0 +1,5 @@
+/** The devices that tests run on: every engine this machine has. */
+import { createReferenceBackend } from "../src/backend/reference/index.js";
+import { Device } from "../src/tensor/device.js";
+
+export const devices: { name: string; open: () => Device }[] = [{ name: "reference", open: () => new Device(createReferenceBackend()) }];
