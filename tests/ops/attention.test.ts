@@ -1,0 +1,77 @@
+import * as fc from "fast-check";
+import { describeOp } from "./describe-op.js";
+
+const plain = { lengths: false, bias: false, dropout: 0 };
+const everything = { lengths: true, bias: true, dropout: 0.2 };
+
+describeOp("attention", {
+  cases: [
+    { batch: 1, tokens: 1, heads: 1, headDim: 1, ...plain },
+    { batch: 2, tokens: 3, heads: 2, headDim: 6, ...everything },
+    { batch: 1, tokens: 4, heads: 1, headDim: 4, ...plain, bias: true },
+    { batch: 3, tokens: 5, heads: 3, headDim: 5, ...plain, lengths: true },
+    { batch: 2, tokens: 7, heads: 2, headDim: 8, ...plain, dropout: 0.4 },
+    { batch: 2, tokens: 15, heads: 2, headDim: 16, ...everything },
+    { batch: 2, tokens: 16, heads: 1, headDim: 17, ...everything },
+    { batch: 2, tokens: 17, heads: 1, headDim: 24, ...plain },
+    { batch: 3, tokens: 31, heads: 2, headDim: 7, ...everything },
+    { batch: 2, tokens: 32, heads: 1, headDim: 32, ...plain, bias: true },
+    { batch: 2, tokens: 33, heads: 1, headDim: 12, ...plain, bias: true, dropout: 0.1 },
+    { batch: 5, tokens: 50, heads: 2, headDim: 24, ...plain, bias: true },
+    { batch: 2, tokens: 63, heads: 1, headDim: 6, ...plain, lengths: true },
+    { batch: 2, tokens: 64, heads: 1, headDim: 6, ...plain, bias: true },
+    { batch: 3, tokens: 65, heads: 2, headDim: 6, ...everything },
+    { batch: 1, tokens: 197, heads: 1, headDim: 64, ...plain, bias: true },
+    { batch: 2, tokens: 67, heads: 2, headDim: 80, ...everything },
+    { batch: 1, tokens: 37, heads: 1, headDim: 130, ...everything },
+  ],
+  shapes: fc.record({
+    batch: fc.integer({ min: 1, max: 3 }),
+    tokens: fc.integer({ min: 1, max: 40 }),
+    heads: fc.integer({ min: 1, max: 3 }),
+    headDim: fc.integer({ min: 1, max: 20 }),
+    lengths: fc.boolean(),
+    bias: fc.boolean(),
+    dropout: fc.constantFrom(0, 0.3),
+  }),
+  setup: ({ batch, tokens, heads, headDim, lengths, bias, dropout }, draw) => {
+    const count = batch * tokens * heads * headDim;
+    return {
+      inputs: {
+        qkv: draw.normal(3 * count),
+        bias: bias ? draw.normal(heads * tokens * tokens) : undefined,
+        // The last sample has no key at all.
+        lengths: lengths ? draw.ints(batch, 1, tokens + 1).map((length, b) => (b > 0 && b === batch - 1 ? 0 : length)) : undefined,
+        rng: dropout > 0 ? draw.rng() : undefined,
+        dOut: draw.normal(count),
+      },
+      outputs: { out: count, logSumExp: batch * heads * tokens, dQkv: 3 * count },
+      sums: { dBias: bias ? heads * tokens * tokens : undefined },
+      run: (kernels, at) => {
+        const shape = [batch, tokens, heads, headDim, dropout, 9] as const;
+        kernels.attention(at.out, at.logSumExp, at.qkv, at.bias, at.lengths, at.rng, ...shape);
+        kernels.attentionGrad(at.dQkv, at.dBias, at.dOut, at.out, at.logSumExp, at.qkv, at.bias, at.lengths, at.rng, ...shape);
+      },
+      loss: { out: "dOut" },
+      gradients: { qkv: "dQkv", bias: "dBias" },
+    };
+  },
+});
+
+describeOp("attention with large logits", {
+  cases: [{ scale: 30 }, { scale: 1000 }],
+  setup: ({ scale }, draw) => {
+    const [batch, tokens, heads, headDim] = [2, 37, 1, 8];
+    return {
+      // Whole numbers, so that the logits carry no rounding that the exponential would blow up.
+      inputs: {
+        qkv: draw
+          .ints(batch * tokens * 3 * heads * headDim, -2, 3)
+          .reduce((all, value, i) => all.fill(value, i, i + 1), new Float32Array(batch * tokens * 3 * heads * headDim)),
+        bias: draw.normal(heads * tokens * tokens).map((value) => Math.round(value) * scale),
+      },
+      outputs: { out: batch * tokens * heads * headDim, logSumExp: batch * heads * tokens },
+      run: (kernels, at) => kernels.attention(at.out, at.logSumExp, at.qkv, at.bias, 0, 0, batch, tokens, heads, headDim, 0, 0),
+    };
+  },
+});

@@ -1,0 +1,281 @@
+/**
+ * Tests of one op on every engine from one list of cases: outputs against the reference in float64, the reference's gradients against finite
+ * differences of its forward, and the same bits for any number of threads. Outputs start as NaN and every buffer lies between guard bytes.
+ */
+import * as fc from "fast-check";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import type { Backend } from "../../src/backend/backend.js";
+import type { Kernels, Pointer } from "../../src/backend/kernels.js";
+import { Philox } from "../../src/backend/philox.js";
+import { referenceKernels } from "../../src/backend/reference/kernels.js";
+import { DoubleMemory } from "./double-memory.js";
+import { engines, threadVariants } from "./engines.js";
+
+/** Largest difference from the reference, relative to the largest magnitude in the tensor, by dtype. */
+export const TOLERANCE = { f32: 1e-5 };
+/** Differences below this are never told from zero. */
+const UNDERFLOW = 1e-30;
+/** Largest difference of a gradient from finite differences, relative to the largest gradient, all in float64. */
+const DIFFERENCE_TOLERANCE = 1e-6;
+const DIFFERENCE_STEP = 1e-4;
+/** Cases with more elements than this are left out of the finite differences, which rerun the reference twice a probe. */
+const DIFFERENCE_SIZE = 8192;
+const GUARD_BYTES = 256;
+const GUARD_BYTE = 0xa5;
+
+export type Values = Float32Array | Int32Array | Uint32Array;
+export type Pointers = Readonly<Record<string, Pointer>>;
+export type Shape = Readonly<Record<string, number | boolean>>;
+
+/** What one case runs: named buffers and the kernel calls on them. A buffer given as `undefined` is absent: its address is 0. */
+export interface OpRun {
+  inputs: Record<string, Values | undefined>;
+  /** Element counts of buffers that the kernels write in full. */
+  outputs?: Record<string, number | undefined>;
+  /** Element counts of buffers that the kernels add to, or change in place. */
+  sums?: Record<string, number | undefined>;
+  /** The forward kernel and, where there is one, the backward kernel. */
+  run(kernels: Kernels, at: Pointers): void;
+  /** Outputs whose elements are numbers of their own: each is compared relative to itself. */
+  scalars?: string[];
+  /** The loss that gradients are taken of: for each output the weights of its elements, as numbers or as the name of an input. */
+  loss?: Record<string, string | number[]>;
+  /** The buffer that holds the gradient of each differentiable input. */
+  gradients?: Record<string, string>;
+  /** Outputs that are also tried at the address of an input. */
+  inPlace?: Record<string, string>;
+}
+
+/** Draws test data that depends on the case and the order of draws alone. */
+export class Draw {
+  readonly #stream: Philox;
+  constructor(label: string) {
+    this.#stream = new Philox(0, label);
+  }
+  normal(count: number, scale = 1): Float32Array {
+    return Float32Array.from({ length: count }, () => scale * this.#stream.normal());
+  }
+  uniform(count: number): Float32Array {
+    return Float32Array.from({ length: count }, () => this.#stream.uniform());
+  }
+  /** Integers in [low, high). */
+  ints(count: number, low: number, high: number): Int32Array {
+    return Int32Array.from({ length: count }, () => low + this.#stream.int(high - low));
+  }
+  /** An rng block: seed, step and first sample. */
+  rng(): Uint32Array {
+    return Uint32Array.from({ length: 4 }, () => this.#stream.uint32());
+  }
+}
+
+/** Element counts around a tile: 1, one below, the tile, one above, and a prime beyond it. */
+export function sizesAround(tile: number, prime: number): number[] {
+  return [...new Set([1, tile - 1, tile, tile + 1, prime])];
+}
+
+export function describeOp<S extends Shape>(
+  op: string,
+  { cases, shapes, setup }: { cases: readonly S[]; shapes?: fc.Arbitrary<S>; setup: (shape: S, draw: Draw) => OpRun },
+): void {
+  const prepare = (shape: S) => new Case(setup(shape, new Draw(`${op} ${labelOf(shape)}`)));
+  const prepared = cases.map((shape) => ({ label: labelOf(shape), test: prepare(shape) }));
+  describe(op, () => {
+    for (const { label, test } of prepared) {
+      if (test.run.gradients && test.size <= DIFFERENCE_SIZE) it(`${label} by finite differences`, () => checkDifferences(test));
+    }
+    for (const engine of engines) {
+      describe(`on ${engine.name}`, () => {
+        let backend: Backend;
+        beforeAll(async () => void (backend = await engine.open()));
+        afterAll(() => backend.close());
+        for (const { label, test } of prepared) it(label, () => checkEngine(backend, test));
+        if (!shapes) return;
+        it("random shapes", () =>
+          fc.assert(
+            fc.asyncProperty(shapes, (shape) => checkEngine(backend, prepare(shape))),
+            { numRuns: 20, seed: 1 },
+          ));
+      });
+    }
+    if (threadVariants.length === 0) return;
+    describe("with any number of threads", () => {
+      let backends: Backend[];
+      beforeAll(async () => void (backends = await Promise.all(threadVariants.map((engine) => engine.open()))));
+      afterAll(() => {
+        for (const backend of backends) backend.close();
+      });
+      for (const { label, test } of prepared) it(label, () => checkThreads(backends, test.run));
+    });
+  });
+}
+
+function labelOf(shape: Shape): string {
+  return Object.entries(shape)
+    .map(([key, value]) => `${key} ${value}`)
+    .join(" ");
+}
+
+/** A case and what it should give, computed once for all engines. */
+class Case {
+  #expected: Record<string, Float64Array> | undefined;
+  constructor(readonly run: OpRun) {}
+  get expected(): Record<string, Float64Array> {
+    return (this.#expected ??= runReference(this.run));
+  }
+  get size(): number {
+    return planBuffers(this.run).buffers.reduce((sum, { values }) => sum + values.length, 0);
+  }
+}
+
+async function checkEngine(backend: Backend, { run, expected }: Case): Promise<void> {
+  compare(await runEngine(backend, run), expected, run);
+  if (run.inPlace) compare(await runEngine(backend, run, run.inPlace), expected, run);
+}
+
+async function checkThreads(backends: Backend[], run: OpRun): Promise<void> {
+  const [first, ...others] = await Promise.all(backends.map((backend) => runEngine(backend, run)));
+  for (const [i, other] of others.entries()) {
+    for (const [name, values] of Object.entries(first)) {
+      const bits = new Uint32Array(values.buffer);
+      const otherBits = new Uint32Array(other[name].buffer);
+      const at = bits.findIndex((word, e) => word !== otherBits[e]);
+      if (at < 0) continue;
+      const threads = [backends[0].threads, backends[i + 1].threads];
+      throw new Error(`${name}[${at}] is ${values[at]} with ${threads[0]} threads and ${other[name][at]} with ${threads[1]}`);
+    }
+  }
+}
+
+interface Plan {
+  name: string;
+  kind: "input" | "output" | "sum";
+  values: Values;
+}
+
+/** The buffers of a run with their starting contents: NaN in outputs, random numbers in sums. */
+function planBuffers(run: OpRun): { buffers: Plan[]; absent: string[] } {
+  const absent: string[] = [];
+  const buffers: Plan[] = [];
+  const add = (name: string, kind: Plan["kind"], values: Values | undefined) => {
+    if (values === undefined) absent.push(name);
+    else buffers.push({ name, kind, values });
+  };
+  for (const [name, values] of Object.entries(run.inputs)) add(name, "input", values);
+  for (const [name, count] of Object.entries(run.outputs ?? {})) {
+    add(name, "output", count === undefined ? undefined : new Float32Array(count).fill(Number.NaN));
+  }
+  for (const [name, count] of Object.entries(run.sums ?? {})) {
+    add(name, "sum", count === undefined ? undefined : new Draw(name).normal(count));
+  }
+  return { buffers, absent };
+}
+
+function pointerTable(entries: [string, Pointer][], absent: string[]): Pointers {
+  const table = new Map([...entries, ...absent.map((name): [string, Pointer] => [name, 0])]);
+  return new Proxy({} as Pointers, {
+    get: (_, name: string) => {
+      const pointer = table.get(name);
+      if (pointer === undefined) throw new Error(`the case has no buffer ${name}`);
+      return pointer;
+    },
+  });
+}
+
+/** What the reference computes in float64, optionally with one element of an input moved by `step`. */
+function runReference(run: OpRun, moved?: { name: string; element: number; step: number }): Record<string, Float64Array> {
+  const { buffers, absent } = planBuffers(run);
+  const memory = new DoubleMemory(buffers.reduce((sum, { values }) => sum + values.length, 0));
+  const pointers = buffers.map(({ name, values }): [string, Pointer] => [name, memory.allocate(values.length)]);
+  for (const [i, { name, values }] of buffers.entries()) {
+    const pointer = pointers[i][1];
+    if (values instanceof Float32Array) memory.floats(pointer, values.length).set(values);
+    else memory.words(pointer, values.length).set(values);
+    if (moved?.name === name) memory.floats(pointer, values.length)[moved.element] += moved.step;
+  }
+  run.run(referenceKernels(memory), pointerTable(pointers, absent));
+  return Object.fromEntries(
+    buffers.flatMap(({ name, kind, values }, i) =>
+      kind === "input" ? [] : [[name, Float64Array.from(memory.floats(pointers[i][1], values.length))]],
+    ),
+  );
+}
+
+async function runEngine(backend: Backend, run: OpRun, inPlace: Record<string, string> = {}): Promise<Record<string, Float32Array>> {
+  const { heap, kernels } = backend;
+  const { buffers, absent } = planBuffers(run);
+  const blocks = buffers.map(({ name, values }, i) => {
+    // Ranges inside a larger buffer have any multiple of four as their address.
+    const lead = GUARD_BYTES + 4 * (i % 3);
+    const bytes = new Uint8Array(lead + values.byteLength + GUARD_BYTES).fill(GUARD_BYTE);
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), lead);
+    const base = heap.allocate(bytes.length, name);
+    heap.upload(base, bytes);
+    return { base, lead, bytes };
+  });
+  const pointers = buffers.map(({ name }, i): [string, Pointer] => {
+    const at = inPlace[name] === undefined ? i : buffers.findIndex((buffer) => buffer.name === inPlace[name]);
+    return [name, blocks[at].base + blocks[at].lead];
+  });
+  run.run(kernels, pointerTable(pointers, absent));
+
+  const results: Record<string, Float32Array> = {};
+  for (const [i, { name, kind, values }] of buffers.entries()) {
+    const { base, lead, bytes } = blocks[i];
+    const after = new Uint8Array(await heap.download(base, bytes.length));
+    const overrun = after.findIndex((byte, at) => (at < lead || at >= lead + values.byteLength) && byte !== GUARD_BYTE);
+    if (overrun >= 0) throw new Error(`${name}: byte ${overrun - lead} of ${values.byteLength} was written, outside the buffer`);
+    const shared = Object.values(inPlace).includes(name);
+    if (kind === "input" && !shared && bytes.some((byte, at) => byte !== after[at])) throw new Error(`${name}: the input was changed`);
+    if (kind !== "input" && inPlace[name] === undefined)
+      results[name] = new Float32Array(after.slice(lead, lead + values.byteLength).buffer);
+  }
+  for (const [name, input] of Object.entries(inPlace)) {
+    const { base, lead } = blocks[buffers.findIndex((buffer) => buffer.name === input)];
+    const { values } = buffers.find((buffer) => buffer.name === name)!;
+    results[name] = new Float32Array(await heap.download(base + lead, values.byteLength));
+  }
+  for (const { base } of blocks) heap.free(base);
+  return results;
+}
+
+function compare(actual: Record<string, Float32Array>, expected: Record<string, Float64Array>, run: OpRun): void {
+  for (const [name, wanted] of Object.entries(expected)) {
+    const scale = wanted.reduce((largest, value) => (Number.isFinite(value) ? Math.max(largest, Math.abs(value)) : largest), 0);
+    for (let e = 0; e < wanted.length; e++) {
+      const got = actual[name][e];
+      const allowed = Math.max(UNDERFLOW, TOLERANCE.f32 * (run.scalars?.includes(name) ? Math.abs(wanted[e]) : scale));
+      if (Object.is(got, wanted[e]) || Math.abs(got - wanted[e]) <= allowed) continue;
+      throw new Error(`${name}[${e}] of ${wanted.length}: expected ${wanted[e]} ± ${allowed.toExponential(1)}, got ${got}`);
+    }
+  }
+}
+
+/** Holds the reference's gradients against central differences of its loss, at up to 24 elements of each input. */
+function checkDifferences({ run, expected }: Case): void {
+  const { buffers } = planBuffers(run);
+  const { loss = {}, gradients = {} } = run;
+  const lossOf = (results: Record<string, Float64Array>) => {
+    let total = 0;
+    for (const [output, weights] of Object.entries(loss)) {
+      const factors = typeof weights === "string" ? (run.inputs[weights] as Float32Array) : weights;
+      for (let e = 0; e < factors.length; e++) if (factors[e] !== 0) total += factors[e] * results[output][e];
+    }
+    return total;
+  };
+  for (const [input, gradient] of Object.entries(gradients)) {
+    const values = run.inputs[input];
+    if (values === undefined) continue;
+    const before = buffers.find(({ name }) => name === gradient)!;
+    const after = before.kind === "input" ? Float64Array.from(before.values) : expected[gradient];
+    const claimed = after.map((value, e) => (before.kind === "sum" ? value - before.values[e] : value));
+    const scale = claimed.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-3);
+    const probes = Math.min(values.length, 24);
+    for (let probe = 0; probe < probes; probe++) {
+      const element = Math.floor((probe * values.length) / probes);
+      const move = (step: number) => lossOf(runReference(run, { name: input, element, step }));
+      const difference = (move(DIFFERENCE_STEP) - move(-DIFFERENCE_STEP)) / (2 * DIFFERENCE_STEP);
+      if (Math.abs(difference - claimed[element]) <= DIFFERENCE_TOLERANCE * scale) continue;
+      throw new Error(`${gradient}[${element}]: finite differences give ${difference}, the reference ${claimed[element]}`);
+    }
+  }
+}

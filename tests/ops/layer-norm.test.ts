@@ -1,0 +1,40 @@
+import * as fc from "fast-check";
+import { describeOp } from "./describe-op.js";
+
+describeOp("layerNorm", {
+  cases: [
+    { rows: 1, dim: 1, affine: true, eps: 1e-6, offset: 0 },
+    { rows: 3, dim: 3, affine: true, eps: 1e-12, offset: 0 },
+    { rows: 2, dim: 4, affine: false, eps: 1e-6, offset: 0 },
+    { rows: 5, dim: 5, affine: true, eps: 1e-5, offset: 0 },
+    { rows: 7, dim: 15, affine: true, eps: 1e-12, offset: 0 },
+    { rows: 8, dim: 16, affine: true, eps: 1e-12, offset: 0 },
+    { rows: 9, dim: 17, affine: false, eps: 1e-12, offset: 0 },
+    { rows: 17, dim: 64, affine: true, eps: 1e-6, offset: 20 },
+    { rows: 211, dim: 131, affine: true, eps: 1e-6, offset: 1 },
+    { rows: 1031, dim: 19, affine: true, eps: 1e-6, offset: 0 },
+  ],
+  shapes: fc.record({
+    rows: fc.integer({ min: 1, max: 30 }),
+    dim: fc.integer({ min: 3, max: 70 }),
+    affine: fc.boolean(),
+    eps: fc.constantFrom(1e-12, 1e-6),
+    offset: fc.constantFrom(0, 3),
+  }),
+  setup: ({ rows, dim, affine, eps, offset }, draw) => ({
+    inputs: {
+      x: draw.normal(rows * dim).map((value) => value + offset),
+      weight: affine ? draw.normal(dim) : undefined,
+      bias: affine ? draw.normal(dim) : undefined,
+      dy: draw.normal(rows * dim),
+    },
+    outputs: { y: rows * dim, mean: rows, rstd: rows, dx: rows * dim },
+    sums: { dWeight: affine ? dim : undefined, dBias: affine ? dim : undefined },
+    run: (kernels, at) => {
+      kernels.layerNorm(at.y, at.mean, at.rstd, at.x, at.weight, at.bias, rows, dim, eps);
+      kernels.layerNormGrad(at.dx, at.dWeight, at.dBias, at.dy, at.x, at.weight, at.mean, at.rstd, rows, dim);
+    },
+    loss: { y: "dy" },
+    gradients: { x: "dx", weight: "dWeight", bias: "dBias" },
+  }),
+});
