@@ -1,0 +1,142 @@
+/*
+ * Work over threads, and scratch memory.
+ *
+ * parallel_for calls fn(ctx, task, thread) once for every task in [0, tasks) and returns when all are done. Results must not depend on
+ * which thread runs a task: `tasks` follows from sizes alone, tasks write disjoint ranges, and sums over tasks go through one partial per
+ * task, added in order afterwards. `thread` < thread_count() only picks scratch memory. Calls don't nest.
+ *
+ * workspace(bytes) is 64-byte aligned scratch, valid until the next call of workspace; contents are not retained. Only the thread that
+ * called the kernel may ask for it.
+ */
+#ifndef DATA2VEC_PARALLEL_H
+#define DATA2VEC_PARALLEL_H
+#include <stddef.h>
+#include <stdint.h>
+#include "simd.h"
+
+typedef void (*task_fn)(void *ctx, int32_t task, int32_t thread);
+
+/* How many chunks of `size` cover `count`. */
+INLINE int32_t chunks_of(int32_t count, int32_t size) { return count / size + (count % size != 0); }
+INLINE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
+INLINE int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
+
+#ifdef __wasm__
+/* Iterations of an idle thread before it sleeps: some 30 µs. */
+#define SPINS 20000
+
+/* Only the thread that decrements `remaining` owns a task, and a job can't end while one is owned: so fn and ctx are stable after that. */
+static struct {
+  _Alignas(64) int remaining; /* tasks nobody has claimed yet */
+  _Alignas(64) int pending;   /* tasks not done yet */
+  int caller_waits;
+  _Alignas(64) int job;       /* changes with each job; idle workers sleep on it */
+  int sleepers;
+  _Alignas(64) task_fn fn;
+  void *ctx;
+  int tasks;
+  int threads;
+  int stop;
+  int failed;
+} pool = {.threads = 1};
+
+INLINE int pool_read(int *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+
+__attribute__((unused)) static int32_t thread_count(void) { return pool.threads; }
+
+/* Marks one task as done and wakes the caller after the last one. */
+static void task_done(void) {
+  if (__atomic_sub_fetch(&pool.pending, 1, __ATOMIC_SEQ_CST) == 0 && pool_read(&pool.caller_waits))
+    __builtin_wasm_memory_atomic_notify(&pool.pending, 1);
+}
+
+static void run_tasks(int32_t thread) {
+  int left = pool_read(&pool.remaining);
+  while (left > 0) {
+    if (!__atomic_compare_exchange_n(&pool.remaining, &left, left - 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) continue;
+    pool.fn(pool.ctx, pool.tasks - left, thread);
+    task_done();
+    left = pool_read(&pool.remaining);
+  }
+}
+
+static void parallel_for(task_fn fn, void *ctx, int32_t tasks) {
+  if (tasks <= 1 || pool.threads == 1) {
+    for (int32_t task = 0; task < tasks; task++) fn(ctx, task, 0);
+    return;
+  }
+  pool.fn = fn, pool.ctx = ctx, pool.tasks = tasks;
+  __atomic_store_n(&pool.caller_waits, 0, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&pool.pending, tasks, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&pool.remaining, tasks, __ATOMIC_SEQ_CST);
+  __atomic_add_fetch(&pool.job, 1, __ATOMIC_SEQ_CST);
+  if (pool_read(&pool.sleepers) > 0) __builtin_wasm_memory_atomic_notify(&pool.job, tasks - 1);
+  run_tasks(0);
+  for (int spins = SPINS; pool_read(&pool.pending) != 0 && spins > 0; spins--) {}
+  if (pool_read(&pool.pending) != 0) {
+    __atomic_store_n(&pool.caller_waits, 1, __ATOMIC_SEQ_CST);
+    for (int left; (left = pool_read(&pool.pending)) != 0;) __builtin_wasm_memory_atomic_wait32(&pool.pending, left, -1);
+  }
+  if (pool_read(&pool.failed)) __builtin_trap();
+}
+
+/* The life of worker `thread` (1 ..): returns after stop_workers. */
+__attribute__((export_name("worker_main"))) void worker_main(int thread) {
+  for (;;) {
+    int job = pool_read(&pool.job);
+    if (pool_read(&pool.stop)) return;
+    run_tasks(thread);
+    for (int spins = SPINS; pool_read(&pool.job) == job && spins > 0; spins--) {}
+    if (pool_read(&pool.job) != job) continue;
+    __atomic_add_fetch(&pool.sleepers, 1, __ATOMIC_SEQ_CST);
+    __builtin_wasm_memory_atomic_wait32(&pool.job, job, -1);
+    __atomic_sub_fetch(&pool.sleepers, 1, __ATOMIC_SEQ_CST);
+  }
+}
+
+/* Called for a worker that trapped within a task, so that the caller fails instead of waiting for ever. */
+__attribute__((export_name("worker_failed"))) void worker_failed(void) {
+  __atomic_store_n(&pool.failed, 1, __ATOMIC_SEQ_CST);
+  task_done();
+}
+
+__attribute__((export_name("start_workers"))) void start_workers(int threads) { pool.threads = threads; }
+
+__attribute__((export_name("stop_workers"))) void stop_workers(void) {
+  __atomic_store_n(&pool.stop, 1, __ATOMIC_SEQ_CST);
+  __atomic_add_fetch(&pool.job, 1, __ATOMIC_SEQ_CST);
+  __builtin_wasm_memory_atomic_notify(&pool.job, -1);
+}
+
+/* Provided by src/backend/wasm.ts: frees the old workspace, returns a new one, or throws OutOfMemoryError. */
+__attribute__((import_module("env"), import_name("grow_workspace"))) void *grow_workspace(size_t bytes);
+
+__attribute__((unused)) static void *workspace(size_t bytes) {
+  static void *memory;
+  static size_t size;
+  if (bytes > size) {
+    size = 0;
+    memory = grow_workspace(bytes);
+    size = bytes;
+  }
+  return memory;
+}
+
+#else
+#include <stdlib.h>
+
+__attribute__((unused)) static int32_t thread_count(void) { return 1; }
+
+static void parallel_for(task_fn fn, void *ctx, int32_t tasks) {
+  for (int32_t task = 0; task < tasks; task++) fn(ctx, task, 0);
+}
+
+/* A fresh allocation per call, so that the sanitizers see every overrun. */
+__attribute__((unused)) static void *workspace(size_t bytes) {
+  static void *memory;
+  free(memory);
+  memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+  return memory;
+}
+#endif
+#endif

@@ -1,0 +1,42 @@
+/* Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), numbered as include/kernels.h says. */
+#ifndef DATA2VEC_PHILOX_H
+#define DATA2VEC_PHILOX_H
+#include "simd.h"
+
+/* out[4] = Philox4x32-10 of `counter` under `key`. */
+INLINE void philox4x32(uint32_t *out, const uint32_t *counter, const uint32_t *key) {
+  uint32_t a = counter[0], b = counter[1], c = counter[2], d = counter[3], k0 = key[0], k1 = key[1];
+  for (int round = 0; round < 10; round++) {
+    uint64_t p = (uint64_t)0xd2511f53u * a, q = (uint64_t)0xcd9e8d57u * c;
+    a = (uint32_t)(q >> 32) ^ b ^ k0;
+    b = (uint32_t)q;
+    c = (uint32_t)(p >> 32) ^ d ^ k1;
+    d = (uint32_t)p;
+    k0 += 0x9e3779b9u;
+    k1 += 0xbb67ae85u;
+  }
+  out[0] = a, out[1] = b, out[2] = c, out[3] = d;
+}
+
+/* The random bits of elements 4 * block .. 4 * (block + blocks) - 1 of a sample. */
+NOINLINE void philox_bits(uint32_t *out, const uint32_t *rng, uint32_t sample, uint32_t purpose, uint32_t block, int32_t blocks) {
+  for (int32_t i = 0; i < blocks; i++) {
+    uint32_t counter[4] = {block + (uint32_t)i, sample + rng[3], rng[2], purpose};
+    philox4x32(out + 4 * i, counter, rng);
+  }
+}
+
+/* An element is kept when its bits are at least this. */
+INLINE uint32_t drop_threshold(float probability) {
+  float scaled = probability * 0x1p32f;
+  return scaled >= 0x1p32f ? 0xffffffffu : (uint32_t)scaled;
+}
+
+/* 1 / (1 - probability) when element 0 of the sample is kept, else 0: drop path. */
+INLINE float sample_keep(const uint32_t *rng, uint32_t sample, float probability, uint32_t purpose) {
+  if (probability <= 0) return 1.0f;
+  uint32_t bits[4];
+  philox_bits(bits, rng, sample, purpose, 0, 1);
+  return bits[0] >= drop_threshold(probability) ? 1.0f / (1.0f - probability) : 0.0f;
+}
+#endif

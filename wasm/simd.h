@@ -1,0 +1,184 @@
+/*
+ * The SIMD vocabulary of all kernels: WASM SIMD128 (with fused multiply-add where relaxed SIMD is on) and a twin in vector extensions, so
+ * that the same sources compile natively.
+ *
+ *   vf  VLEN float32 lanes      vu  VLEN 32-bit lanes: bit patterns and masks (a mask lane is all ones or all zeros)
+ *   v4  4 float32 lanes whatever VLEN is, for fixed-size transposes
+ * Write loops as `for (; i + VLEN <= n; i += VLEN)` and finish with vload_part / vstore_part.
+ */
+#ifndef DATA2VEC_SIMD_H
+#define DATA2VEC_SIMD_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE static __attribute__((noinline, unused))
+
+#ifdef __wasm_simd128__
+#include <wasm_simd128.h>
+#define VLEN 4
+typedef v128_t vf;
+typedef v128_t vu;
+
+INLINE vf vload(const float *p) { return wasm_v128_load(p); }
+INLINE void vstore(float *p, vf v) { wasm_v128_store(p, v); }
+INLINE vu vload_u32(const uint32_t *p) { return wasm_v128_load(p); }
+INLINE void vstore_u32(uint32_t *p, vu v) { wasm_v128_store(p, v); }
+INLINE vf vset1(float x) { return wasm_f32x4_splat(x); }
+INLINE vu vset1_u32(uint32_t x) { return wasm_u32x4_splat(x); }
+
+INLINE vf vadd(vf a, vf b) { return wasm_f32x4_add(a, b); }
+INLINE vf vsub(vf a, vf b) { return wasm_f32x4_sub(a, b); }
+INLINE vf vmul(vf a, vf b) { return wasm_f32x4_mul(a, b); }
+INLINE vf vdiv(vf a, vf b) { return wasm_f32x4_div(a, b); }
+INLINE vf vsqrt(vf a) { return wasm_f32x4_sqrt(a); }
+INLINE vf vabs(vf a) { return wasm_f32x4_abs(a); }
+INLINE vf vneg(vf a) { return wasm_f32x4_neg(a); }
+/* b < a ? b : a, so a NaN in `a` stays and one in `b` does not. */
+INLINE vf vmin(vf a, vf b) { return wasm_f32x4_pmin(a, b); }
+/* a < b ? b : a, so a NaN in `a` stays and one in `b` does not. */
+INLINE vf vmax(vf a, vf b) { return wasm_f32x4_pmax(a, b); }
+#ifdef __wasm_relaxed_simd__
+INLINE vf vfma(vf a, vf b, vf c) { return wasm_f32x4_relaxed_madd(a, b, c); }
+INLINE vf vfnma(vf a, vf b, vf c) { return wasm_f32x4_relaxed_nmadd(a, b, c); }
+#else
+/* a * b + c, in one or two roundings. */
+INLINE vf vfma(vf a, vf b, vf c) { return wasm_f32x4_add(wasm_f32x4_mul(a, b), c); }
+/* c - a * b, in one or two roundings. */
+INLINE vf vfnma(vf a, vf b, vf c) { return wasm_f32x4_sub(c, wasm_f32x4_mul(a, b)); }
+#endif
+
+INLINE vu vlt(vf a, vf b) { return wasm_f32x4_lt(a, b); }
+INLINE vu vle(vf a, vf b) { return wasm_f32x4_le(a, b); }
+INLINE vu veq(vf a, vf b) { return wasm_f32x4_eq(a, b); }
+/* Unsigned a >= b. */
+INLINE vu vge_u32(vu a, vu b) { return wasm_u32x4_ge(a, b); }
+/* mask ? a : b */
+INLINE vf vselect(vu mask, vf a, vf b) { return wasm_v128_bitselect(a, b, mask); }
+/* mask ? a : 0 */
+INLINE vf vkeep(vu mask, vf a) { return wasm_v128_and(mask, a); }
+
+INLINE vu vbits(vf a) { return a; }
+INLINE vf vfrom_bits(vu a) { return a; }
+INLINE vu vand(vu a, vu b) { return wasm_v128_and(a, b); }
+INLINE vu vor(vu a, vu b) { return wasm_v128_or(a, b); }
+INLINE vu vxor(vu a, vu b) { return wasm_v128_xor(a, b); }
+INLINE vu vadd_u32(vu a, vu b) { return wasm_i32x4_add(a, b); }
+INLINE vu vsub_u32(vu a, vu b) { return wasm_i32x4_sub(a, b); }
+#define vshl(a, n) wasm_i32x4_shl(a, n)
+#define vshr(a, n) wasm_u32x4_shr(a, n)
+/* Signed integer lanes to float. */
+INLINE vf vconvert_i32(vu a) { return wasm_f32x4_convert_i32x4(a); }
+
+/* The sum of all lanes, in a fixed order. */
+INLINE float vsum(vf v) {
+  return (wasm_f32x4_extract_lane(v, 0) + wasm_f32x4_extract_lane(v, 2)) +
+         (wasm_f32x4_extract_lane(v, 1) + wasm_f32x4_extract_lane(v, 3));
+}
+
+typedef v128_t v4;
+INLINE v4 v4_load(const float *p) { return wasm_v128_load(p); }
+INLINE void v4_store(float *p, v4 v) { wasm_v128_store(p, v); }
+INLINE void v4_store_low(float *p, v4 v) { wasm_v128_store64_lane(p, v, 0); }
+INLINE void v4_store_high(float *p, v4 v) { wasm_v128_store64_lane(p, v, 1); }
+#define V4_SHUFFLE(a, b, i, j, k, l) wasm_i32x4_shuffle(a, b, i, j, k, l)
+
+#else
+#ifndef VLEN
+#define VLEN 4
+#endif
+typedef float vf __attribute__((vector_size(4 * VLEN)));
+typedef uint32_t vu __attribute__((vector_size(4 * VLEN)));
+typedef int32_t vi __attribute__((vector_size(4 * VLEN)));
+typedef float vf_unaligned __attribute__((vector_size(4 * VLEN), aligned(4), may_alias));
+typedef uint32_t vu_unaligned __attribute__((vector_size(4 * VLEN), aligned(4), may_alias));
+
+INLINE vf vload(const float *p) { return *(const vf_unaligned *)p; }
+INLINE void vstore(float *p, vf v) { *(vf_unaligned *)p = v; }
+INLINE vu vload_u32(const uint32_t *p) { return *(const vu_unaligned *)p; }
+INLINE void vstore_u32(uint32_t *p, vu v) { *(vu_unaligned *)p = v; }
+INLINE vf vset1(float x) { return x - (vf){0}; }
+INLINE vu vset1_u32(uint32_t x) { return x - (vu){0}; }
+
+INLINE vu vbits(vf a) { return (vu)a; }
+INLINE vf vfrom_bits(vu a) { return (vf)a; }
+INLINE vu vand(vu a, vu b) { return a & b; }
+INLINE vu vor(vu a, vu b) { return a | b; }
+INLINE vu vxor(vu a, vu b) { return a ^ b; }
+INLINE vu vadd_u32(vu a, vu b) { return a + b; }
+INLINE vu vsub_u32(vu a, vu b) { return a - b; }
+#define vshl(a, n) ((vu)(a) << (n))
+#define vshr(a, n) ((vu)(a) >> (n))
+
+INLINE vf vadd(vf a, vf b) { return a + b; }
+INLINE vf vsub(vf a, vf b) { return a - b; }
+INLINE vf vmul(vf a, vf b) { return a * b; }
+INLINE vf vdiv(vf a, vf b) { return a / b; }
+INLINE vf vsqrt(vf a) {
+  for (int i = 0; i < VLEN; i++) a[i] = __builtin_sqrtf(a[i]);
+  return a;
+}
+INLINE vf vabs(vf a) { return vfrom_bits(vbits(a) & 0x7fffffffu); }
+INLINE vf vneg(vf a) { return -a; }
+INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
+INLINE vf vfnma(vf a, vf b, vf c) { return c - a * b; }
+
+INLINE vu vlt(vf a, vf b) { return (vu)(a < b); }
+INLINE vu vle(vf a, vf b) { return (vu)(a <= b); }
+INLINE vu veq(vf a, vf b) { return (vu)(a == b); }
+INLINE vu vge_u32(vu a, vu b) { return (vu)(a >= b); }
+INLINE vf vselect(vu mask, vf a, vf b) { return vfrom_bits((mask & vbits(a)) | (~mask & vbits(b))); }
+INLINE vf vkeep(vu mask, vf a) { return vfrom_bits(mask & vbits(a)); }
+INLINE vf vmin(vf a, vf b) { return vselect(vlt(b, a), b, a); }
+INLINE vf vmax(vf a, vf b) { return vselect(vlt(a, b), b, a); }
+INLINE vf vconvert_i32(vu a) { return __builtin_convertvector((vi)a, vf); }
+
+INLINE float vsum(vf v) {
+  float lanes[VLEN];
+  for (int i = 0; i < VLEN; i++) lanes[i] = v[i];
+  for (int half = VLEN / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+INLINE v4 v4_load(const float *p) { return *(const v4_unaligned *)p; }
+INLINE void v4_store(float *p, v4 v) { *(v4_unaligned *)p = v; }
+INLINE void v4_store_low(float *p, v4 v) { p[0] = v[0], p[1] = v[1]; }
+INLINE void v4_store_high(float *p, v4 v) { p[0] = v[2], p[1] = v[3]; }
+#define V4_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#endif
+
+INLINE vf vzero(void) { return vset1(0.0f); }
+
+/* The first n < VLEN floats of p, then zeros. */
+INLINE vf vload_part(const float *p, int32_t n) {
+  float lanes[VLEN] = {0};
+  for (int32_t i = 0; i < n; i++) lanes[i] = p[i];
+  return vload(lanes);
+}
+/* Writes the first n < VLEN lanes. */
+INLINE void vstore_part(float *p, vf v, int32_t n) {
+  float lanes[VLEN];
+  vstore(lanes, v);
+  for (int32_t i = 0; i < n; i++) p[i] = lanes[i];
+}
+/* The largest lane. */
+INLINE float vlargest(vf v) {
+  float lanes[VLEN];
+  vstore(lanes, v);
+  float largest = lanes[0];
+  for (int i = 1; i < VLEN; i++) largest = lanes[i] > largest ? lanes[i] : largest;
+  return largest;
+}
+/* Turns four rows of four into four columns. */
+INLINE void v4_transpose(v4 *a, v4 *b, v4 *c, v4 *d) {
+  v4 ab_low = V4_SHUFFLE(*a, *b, 0, 4, 1, 5), ab_high = V4_SHUFFLE(*a, *b, 2, 6, 3, 7);
+  v4 cd_low = V4_SHUFFLE(*c, *d, 0, 4, 1, 5), cd_high = V4_SHUFFLE(*c, *d, 2, 6, 3, 7);
+  *a = V4_SHUFFLE(ab_low, cd_low, 0, 1, 4, 5);
+  *b = V4_SHUFFLE(ab_low, cd_low, 2, 3, 6, 7);
+  *c = V4_SHUFFLE(ab_high, cd_high, 0, 1, 4, 5);
+  *d = V4_SHUFFLE(ab_high, cd_high, 2, 3, 6, 7);
+}
+#endif
