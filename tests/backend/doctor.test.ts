@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import type { EngineName } from "../../src/backend/backend.js";
+import { engines } from "../../src/backend/doctor.js";
+import { probeNative } from "../../src/backend/native.js";
+import { openBackend } from "../../src/backend/open.js";
+
+const status = await engines();
+const probe = await probeNative();
+
+function engine(name: EngineName) {
+  return status.find((entry) => entry.name === name)!;
+}
+
+describe("engines", () => {
+  it("lists every engine once, in the order of auto, each with a reason", () => {
+    expect(status.map(({ name }) => name)).toEqual(["cuda", "cpu", "wasm", "reference"]);
+    for (const { reason } of status) expect(reason).not.toBe("");
+  });
+
+  it("has WASM and the reference on every machine", () => {
+    expect(engine("wasm")).toMatchObject({ available: true, reason: expect.stringMatching(/^WASM SIMD128.*thread/) });
+    expect(engine("reference").available).toBe(true);
+  });
+
+  it("pretends no native engine, and says what the addon found", () => {
+    expect(engine("cuda")).toMatchObject({ available: false, reason: expect.stringContaining("no CUDA kernels yet") });
+    expect(engine("cpu")).toMatchObject({ available: false, reason: expect.stringContaining("no native CPU kernels yet") });
+    const found = "error" in probe ? probe.error : (probe.cuda.devices[0]?.name ?? probe.cuda.reason);
+    expect(engine("cuda").reason).toContain(found);
+  });
+});
+
+describe("openBackend", () => {
+  it("opens each available engine by name, and it computes", async () => {
+    for (const { name } of status.filter(({ available }) => available)) {
+      const backend = await openBackend(name, { threads: 1 });
+      try {
+        expect(backend).toMatchObject({ name, threads: 1 });
+        const pointer = backend.heap.allocate(12, "test");
+        backend.kernels.fill(pointer, 3, 1.5);
+        expect([...new Float32Array(await backend.heap.download(pointer, 12))]).toEqual([1.5, 1.5, 1.5]);
+      } finally {
+        backend.close();
+      }
+    }
+  });
+
+  it("takes the first available engine for auto, with the threads asked for", async () => {
+    const backend = await openBackend("auto", { threads: 2 });
+    try {
+      expect(backend.name).toBe(status.find(({ available }) => available)!.name);
+      expect(backend.threads).toBe(2);
+    } finally {
+      backend.close();
+    }
+  });
+
+  it("holds the memory limit", async () => {
+    const backend = await openBackend("auto", { threads: 1, memoryLimit: 2 ** 20 });
+    try {
+      expect(() => backend.heap.allocate(2 ** 21, "test")).toThrow(/out of memory: test/);
+    } finally {
+      backend.close();
+    }
+  });
+
+  it("throws for an engine that isn't there, with its reason and what there is", async () => {
+    for (const { name, reason } of status.filter(({ available }) => !available)) {
+      const error: Error = await openBackend(name).then(
+        () => expect.unreachable(`${name} opened`),
+        (thrown) => thrown,
+      );
+      expect(error.message).toContain(`${name} is not available: ${reason}`);
+      expect(error.message).toContain("available here: wasm, reference");
+    }
+  });
+
+  it("throws for an unknown name and for options out of range", async () => {
+    await expect(openBackend("gpu" as EngineName)).rejects.toThrow('engine: expected one of auto, cuda, cpu, wasm, reference, got "gpu"');
+    await expect(openBackend("wasm", { threads: 0 })).rejects.toThrow("threads: expected a whole number of at least 1, got 0");
+    await expect(openBackend("wasm", { threads: 1.5 })).rejects.toThrow("got 1.5");
+    await expect(openBackend("wasm", { memoryLimit: Number.NaN })).rejects.toThrow("memoryLimit");
+  });
+});
