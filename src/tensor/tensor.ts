@@ -40,6 +40,11 @@ export class Tensor<D extends DType = DType> {
     return this.address;
   }
 
+  /** Whether its scope has ended. */
+  get ended(): boolean {
+    return this.lifetime.ended;
+  }
+
   get byteLength(): number {
     return this.count * 4;
   }
