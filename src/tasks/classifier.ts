@@ -1,74 +1,47 @@
-import type { Data2VecEncoder } from "../data2vec/encoder.js";
-import { LayerNorm } from "../nn/layer-norm.js";
+import type { LabelledInput } from "../modalities/modality.js";
 import { Linear } from "../nn/linear.js";
-import { Module } from "../nn/module.js";
 import { ParameterStore } from "../nn/parameter-store.js";
 import { CROSS_ENTROPY_STATS, crossEntropy } from "../ops/cross-entropy.js";
-import { meanPool } from "../ops/mean-pool.js";
 import type { Device } from "../tensor/device.js";
 import type { Tensor } from "../tensor/tensor.js";
+import type { PooledEncoder } from "./pooled-encoder.js";
 import type { Task } from "./task.js";
 
-/** Shape of a classifier. */
-export interface ClassifierConfig {
-  classes: number;
-  layerNormEps: number;
-  /** Standard deviation of the initial weights of the last layer, times {@link HEAD_SCALE}. */
-  initStd: number;
-}
-
-/** The recipe starts the last layer close to zero (specification section 4.1). */
+/** The recipe starts the last layer close to zero (BEiT's init_scale). */
 const HEAD_SCALE = 0.001;
+const HEAD_STD = 0.02;
+const HEAD_CLIP = 2;
 
-/** A micro-batch with soft targets (batch, classes). */
-export interface LabelledInput<I> {
-  input: I;
-  targets: Tensor;
-}
-
-class Pooler extends Module {
-  readonly norm: LayerNorm;
-
-  constructor(dim: number, eps: number) {
-    super();
-    this.norm = this.child("norm", new LayerNorm(dim, eps));
-  }
-}
-
-/** An encoder with a classifier on the mean of its positions: mean, layer norm, linear (paper section 4.1; BEiT's fine-tuning). */
+/** A pooled encoder with a linear classifier on top (paper section 4.1; BEiT's fine-tuning). */
 export class Classifier<I> implements Task<LabelledInput<I>> {
   readonly store: ParameterStore;
   readonly statsLength = 2;
-  readonly #pooler: Pooler;
   readonly #head: Linear;
 
   constructor(
     readonly device: Device,
-    readonly encoder: Data2VecEncoder<I>,
-    readonly config: ClassifierConfig,
-    { trainable = true }: { trainable?: boolean } = {},
+    readonly body: PooledEncoder<I>,
+    readonly classes: number,
+    { trainable }: { trainable: boolean },
   ) {
-    const { classes, layerNormEps, initStd } = config;
-    this.#pooler = new Pooler(encoder.dim, layerNormEps);
-    this.#head = new Linear(encoder.dim, classes, { kind: "normal", std: initStd * HEAD_SCALE, clip: 2 });
-    const modules = { "": encoder, pooler: this.#pooler, classifier: this.#head };
-    this.store = new ParameterStore(device, modules, { trainable, label: "classifier" });
+    this.#head = new Linear(body.encoder.dim, classes, { kind: "normal", std: HEAD_STD * HEAD_SCALE, clip: HEAD_CLIP });
+    this.store = new ParameterStore(device, { ...body.modules, classifier: this.#head }, { trainable, label: "classifier" });
   }
 
   get depth(): number {
-    return this.encoder.depth;
+    return this.body.encoder.depth;
   }
 
   /** Logits (batch, classes). */
   logits(input: I, train: boolean): Tensor {
-    const { device, encoder } = this;
-    const encoded = encoder.encode(encoder.embed(input), { mask: null, train });
-    return device.within("classifier", () => this.#head.forward(this.pool(encoded)));
+    const { pooled } = this.body.forward(input, { mask: null, train });
+    if (pooled === null) throw new Error("classifier: its encoder has no pooling");
+    return this.classify(pooled);
   }
 
-  /** The normalised mean of the positions (batch, dim) of an encoder's output. */
-  pool(encoded: Tensor): Tensor {
-    return this.#pooler.norm.forward(meanPool(encoded, this.encoder.extraTokens));
+  /** Logits (batch, classes) of pooled outputs (batch, dim). */
+  classify(pooled: Tensor): Tensor {
+    return this.device.within("classifier", () => this.#head.forward(pooled));
   }
 
   loss({ input, targets }: LabelledInput<I>): Tensor {
