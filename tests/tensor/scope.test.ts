@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { linear } from "../../src/ops/linear.js";
+import { devices } from "../devices.js";
+
+describe.each(devices)("scopes on $name", ({ open }) => {
+  it("give the same addresses at every step", () => {
+    using device = open();
+    const step = () => device.scoped(() => [device.empty([1000], "a").ptr, device.empty([3], "b").ptr, device.empty([2e6], "c").ptr]);
+    expect(step()).toEqual(step());
+  });
+
+  it("end their tensors", () => {
+    using device = open();
+    const late = device.scoped(() => device.empty([5, 8], "x"));
+    expect(() => late.ptr).toThrow("tensor x [5,8] was used after its scope ended");
+  });
+
+  it("keep what is asked for, as long as the scope around them", async () => {
+    using device = open();
+    const kept = await device.scoped(async (outer) => {
+      const inner = device.scoped((scope) => scope.keep(device.from([1, 2, 3], [3])));
+      expect([...(await inner.read())]).toEqual([1, 2, 3]);
+      return outer.keep(inner);
+    });
+    expect([...(await kept.read())]).toEqual([1, 2, 3]);
+    const before = device.heap.used;
+    device.release(kept);
+    expect(device.heap.used).toBeLessThan(before);
+  });
+
+  it("close in order, also when a computation fails inside", () => {
+    using device = open();
+    const outer = device.scope();
+    const inner = device.scope();
+    expect(() => outer.end()).toThrow("still open");
+    inner.end();
+    expect(() =>
+      device.scoped(() => {
+        device.scope();
+        throw new Error("inside");
+      }),
+    ).toThrow("inside");
+    outer.end();
+    expect(() => device.empty([1], "y")).toThrow("y: made outside of a scope");
+  });
+
+  it("say which shapes don't fit", () => {
+    using device = open();
+    device.scoped(() => {
+      const x = device.empty([5, 8], "x");
+      const weight = device.empty([4, 16], "weight");
+      expect(() => linear(x, weight, null)).toThrow("linear: x: expected [5,16], got [5,8]");
+      expect(() => x.reshape([3])).toThrow("reshape: [5,8] has 40 elements, [3] has 3");
+    });
+  });
+
+  it("name the tensor when memory runs out", () => {
+    using device = open();
+    expect(() => device.scoped(() => device.empty([2 ** 40], "activations"))).toThrow(/out of memory: activations needs 4194304\.0 MiB/);
+  });
+});

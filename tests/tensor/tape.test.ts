@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import { Philox } from "../../src/backend/philox.js";
+import { ParameterStore } from "../../src/nn/parameter-store.js";
+import { Transformer } from "../../src/nn/transformer.js";
+import { crossEntropy } from "../../src/ops/cross-entropy.js";
+import { meanPool } from "../../src/ops/mean-pool.js";
+import { backward } from "../../src/tensor/tape.js";
+import { devices } from "../devices.js";
+
+const config = {
+  dim: 8,
+  depth: 2,
+  heads: 2,
+  ffnDim: 12,
+  layerNormEps: 1e-6,
+  layerScale: 0.5,
+  keyBias: true,
+  relativePositionRows: 4,
+  initStd: 0.5,
+  initClip: 3,
+  dropout: 0.2,
+  attentionDropout: 0.2,
+  dropPath: 0.5,
+};
+
+describe.each(devices)("gradients of a Transformer with every regulariser on $name", ({ open }) => {
+  it("agree with central differences", async () => {
+    using device = open();
+    const model = new Transformer(config);
+    const store = new ParameterStore(device, { "": model }, { trainable: true, label: "model" });
+    store.initialize(3);
+    device.setRandom(11, 5, 0);
+    device.setScalars({ normalizer: 4 });
+    const random = new Philox(1, "test");
+    const values = Float32Array.from({ length: 4 * 5 * 8 }, () => random.normal());
+    const index = Int32Array.from({ length: 25 }, (_, i) => (i * 7) % 4);
+    const targets = Float32Array.from({ length: 32 }, (_, i) => (i % 8 === (i >> 3) + 1 ? 1 : 0));
+
+    const run = (record: boolean) =>
+      device.scoped(async () => {
+        const forward = () => {
+          const options = { bias: null, relativeIndex: device.fromIndices(index, [5, 5]), lengths: null, train: true };
+          const output = model.forward(device.from(values, [4, 5, 8]), options);
+          return crossEntropy(meanPool(output, 0), device.from(targets, [4, 8]));
+        };
+        const loss = record ? forward() : device.noGrad(forward);
+        if (record) backward(loss);
+        return (await loss.read())[0];
+      });
+
+    store.zeroGrad();
+    await run(true);
+    const gradients = await store.gradients!.read();
+    const parameters = await store.values.read();
+    let checked = 0;
+    for (const { name, parameter, offset } of store.entries) {
+      const at = offset + random.int(parameter.count);
+      const step = 1e-2;
+      const shifted = async (delta: number) => {
+        const changed = parameters.slice();
+        changed[at] += delta;
+        store.values.write(changed);
+        return run(false);
+      };
+      const numeric = ((await shifted(step)) - (await shifted(-step))) / (2 * step);
+      expect(Math.abs(gradients[at] - numeric), `${name}[${at - offset}]: ${gradients[at]} against ${numeric}`).toBeLessThan(
+        2e-3 * Math.max(0.1, Math.abs(numeric)),
+      );
+      checked++;
+    }
+    expect(checked).toBe(store.entries.length);
+  });
+});
