@@ -116,4 +116,10 @@ export class Data2VecPretraining<I> {
     const { lossBeta, lossScale } = this.config;
     return regression(this.predictions(batch), target, batch.maskedRows, { beta: lossBeta, scale: lossScale });
   }
+
+  /** Frees student, head and teacher. */
+  release(): void {
+    this.store.release();
+    this.ema.teacher.release();
+  }
 }

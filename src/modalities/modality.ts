@@ -1,6 +1,8 @@
 import type { Data2VecEncoder } from "../data2vec/encoder.js";
 import type { MaskedInput, RegressionHead, TargetConfig } from "../data2vec/pretraining.js";
 import type { EmaSchedule } from "../data2vec/teacher.js";
+import type { HostTensor } from "../checkpoint/safetensors.js";
+import type { TrainConfig } from "../config/train.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { PreparedBatch } from "./prepared-batch.js";
 
@@ -26,16 +28,55 @@ export interface LabelledBatch<I> extends PreparedBatch<LabelledInput<I>> {
   readonly labels: Int32Array;
 }
 
+/** How a sample becomes one vector: the normalised mean of its positions, the first token as it is, or not at all. */
+export type Pooling = "mean" | "token" | "none";
+
 /** What a model is built for: its regression head and mask token, or a classifier on top. */
 export type Use = "pretraining" | "classification";
 
 /** Calls back for a sample that can't be read and was replaced. */
 export type OnSkip = (skipped: { name: string; error: string }) => void;
 
+/** Labelled data, opened. */
+export interface LabelledData<I> {
+  /** Names of the classes, by label. */
+  classes: readonly string[];
+  /** Augmented samples with soft targets, without end. */
+  train: Feed<LabelledInput<I>>;
+  /** Samples as they are, one pass. */
+  evaluation: Feed<LabelledInput<I>>;
+}
+
+/** Which labelled data to open. */
+export interface LabelledOptions {
+  /** Number of labels to use, the same of each class; all when absent. */
+  labels?: number;
+  /** Class names of a trained model, which fix the order of labels. */
+  classes?: readonly string[];
+  onSkip: OnSkip;
+}
+
+/** What a model folder holds. */
+export interface LoadedModel {
+  /** Architecture and preprocessing, in the form of a configuration's `model` and `data`. */
+  model: object;
+  data: object;
+  use: Use;
+  /** How the folder's own configuration reduces a sample to one vector. */
+  pooling: Pooling;
+  /** Names of the classes, for a classifier. */
+  classes: readonly string[] | null;
+  /** Parameters by our names. */
+  parameters: Map<string, HostTensor>;
+  /** What was left out or made up, in words. */
+  notes: readonly string[];
+}
+
 /**
- * What a modality adds to data2vec: an encoder, masks and data. `C` is its configuration, `I` what its encoder takes.
+ * What a modality adds to data2vec: an encoder, masks, data, and the layout of its checkpoints. `C` is its configuration, `I` what its
+ * encoder takes.
  */
-export interface Modality<C, I> {
+export interface Modality<C extends { train: TrainConfig }, I> {
   readonly name: string;
   createEncoder(config: C, use: Use): Data2VecEncoder<I>;
   createRegressionHead(config: C): (dim: number) => RegressionHead;
@@ -43,4 +84,8 @@ export interface Modality<C, I> {
   emaSchedule(config: C): EmaSchedule;
   /** Opens unlabelled training data; masks and augmentation are those of `config`. */
   openPretraining(path: string, config: C, onSkip: OnSkip): Promise<Feed<MaskedInput<I>>>;
+  openLabelled(path: string, config: C, options: LabelledOptions): Promise<LabelledData<I>>;
+  /** Writes a model folder as Hugging Face has it: config.json, model.safetensors, preprocessor. */
+  saveModel(folder: string, config: C, parameters: Map<string, HostTensor>, classes: readonly string[] | null): Promise<void>;
+  loadModel(folder: string): Promise<LoadedModel>;
 }

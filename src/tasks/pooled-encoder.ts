@@ -1,12 +1,10 @@
 import type { Data2VecEncoder, EncodeOptions } from "../data2vec/encoder.js";
+import type { Pooling } from "../modalities/modality.js";
 import { LayerNorm } from "../nn/layer-norm.js";
 import { Module } from "../nn/module.js";
 import { gatherRows } from "../ops/gather-rows.js";
 import { meanPool } from "../ops/mean-pool.js";
 import type { Tensor } from "../tensor/tensor.js";
-
-/** How a sample becomes one vector: the normalised mean of its positions, the first token as it is, or not at all. */
-export type Pooling = "mean" | "token" | "none";
 
 /** What {@link PooledEncoder.forward} returns. */
 export interface PooledOutputs {

@@ -1,0 +1,100 @@
+import { findCheckpoint, writeCheckpoint } from "../checkpoint/directory.js";
+import { readParameters, writeParameters } from "../checkpoint/parameters.js";
+import { writeTrainerState } from "../checkpoint/trainer-state.js";
+import { configHash } from "../config/resolve.js";
+import type { TrainConfig } from "../config/train.js";
+import { Data2VecPretraining } from "../data2vec/pretraining.js";
+import type { Modality } from "../modalities/modality.js";
+import { PretrainTask } from "../tasks/pretrain.js";
+import type { Device } from "../tensor/device.js";
+import { AdamW } from "./optimizer.js";
+import { RunFolder } from "./run-folder.js";
+import { expectSameConfig, loadOptimizer, loadPretrainingParts, saveOptimizer, savePretrainingParts, withoutHead } from "./state.js";
+import { type StepReport, train } from "./trainer.js";
+
+/** A pretraining run. */
+export interface PretrainRun<C extends { train: TrainConfig }, I> {
+  modality: Modality<C, I>;
+  /** The effective configuration. */
+  config: C;
+  /** Folder of the training data. */
+  data: string;
+  /** The run's folder: checkpoints, `metrics.jsonl`, `config.yaml`. */
+  out: string;
+  device: Device;
+  /** Goes on with the run in `out`. */
+  resume?: boolean;
+  /** Stops the run after the step it is in; the state is saved. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Pretrains a model by data2vec and saves it in `out`; one report per step. Ending the iteration early (or `signal`) saves too.
+ *
+ * @throws CheckpointError, LockedError for the folder; TrainingError when training can't go on; errors of the data
+ */
+export async function* pretrain<C extends { train: TrainConfig }, I>(run: PretrainRun<C, I>): AsyncGenerator<StepReport> {
+  const { modality, config, device, signal } = run;
+  using folder = await RunFolder.open(run.out, { resume: run.resume });
+  const { resumed } = folder;
+  if (resumed !== null) expectSameConfig(resumed.config, config);
+  const feed = await modality.openPretraining(run.data, config, (skipped) => folder.skipped.append(skipped));
+  const method = new Data2VecPretraining(
+    device,
+    () => modality.createEncoder(config, "pretraining"),
+    modality.createRegressionHead(config),
+    modality.targetConfig(config),
+  );
+  const task = new PretrainTask(method, modality.emaSchedule(config));
+  const optimizer = new AdamW(task.store, config.train, task.depth);
+  let step = 0;
+  let saved = -1;
+
+  const save = async () => {
+    await writeCheckpoint(folder.checkpoint, async (target) => {
+      const student = await readParameters(task.store);
+      await modality.saveModel(target, config, withoutHead(student), null);
+      await savePretrainingParts(target, await readParameters(method.ema.teacher), student);
+      await saveOptimizer(target, optimizer);
+      const state = { step, seed: config.train.seed, configHash: configHash(config), config, best: null, evaluationsSinceBest: 0 };
+      await writeTrainerState(target, state);
+    });
+    saved = step;
+  };
+
+  try {
+    method.initialize(config.train.seed);
+    await folder.saveConfig(config);
+    if (resumed !== null) {
+      const source = (await findCheckpoint(folder.checkpoint))!;
+      const { teacher, head } = await loadPretrainingParts(source);
+      const { parameters } = await modality.loadModel(source);
+      writeParameters(task.store, new Map([...parameters, ...head]));
+      writeParameters(method.ema.teacher, teacher);
+      await loadOptimizer(source, optimizer);
+      step = resumed.step;
+      saved = step;
+    }
+    const loop = { task, optimizer, batches: (from: number) => feed.batches(from), config: config.train, startStep: step, signal };
+    try {
+      for await (const report of train(loop)) {
+        step = report.step;
+        if (step % config.train.logEvery === 0 || step === config.train.steps) folder.metrics.append(flatReport(report));
+        if (step % config.train.saveEvery === 0) await save();
+        yield report;
+      }
+    } finally {
+      // A failed step changed nothing, so the state is that of the last good one.
+      if (step > 0 && saved !== step) await save();
+    }
+  } finally {
+    await feed.close();
+    optimizer.release();
+    method.release();
+  }
+}
+
+/** A report as a line of `metrics.jsonl`. */
+export function flatReport({ step, learningRate, gradientNorm, samplesPerSecond, metrics }: StepReport): Record<string, number> {
+  return { step, ...metrics, learningRate, gradientNorm, samplesPerSecond };
+}
