@@ -13,15 +13,18 @@ export interface LabelledInput<I> {
 }
 
 /** A source of micro-batches that is a pure function of their number, so that a run can go on anywhere. */
-export interface Feed<T> {
+export interface Feed<T, B extends PreparedBatch<T> = PreparedBatch<T>> {
   /** Samples of the data set. */
   readonly size: number;
   /** Micro-batches in one pass over the data. */
   readonly batchesPerEpoch: number;
   /** Micro-batches from the given one on: for training without end, for evaluation one pass. */
-  batches(from: number): AsyncIterable<PreparedBatch<T>>;
+  batches(from: number): AsyncIterable<B>;
   close(): Promise<void>;
 }
+
+/** A feed of one pass whose batches know their classes. */
+export type EvaluationFeed<I> = Feed<LabelledInput<I>, LabelledBatch<I>>;
 
 /** A batch that also knows its samples' classes in host memory. */
 export interface LabelledBatch<I> extends PreparedBatch<LabelledInput<I>> {
@@ -43,14 +46,16 @@ export interface LabelledData<I> {
   classes: readonly string[];
   /** Augmented samples with soft targets, without end. */
   train: Feed<LabelledInput<I>>;
-  /** Samples as they are, one pass. */
-  evaluation: Feed<LabelledInput<I>>;
+  /** Where the model is judged: samples as they are, one pass. Null where the data has no such part. */
+  evaluation: EvaluationFeed<I> | null;
 }
 
 /** Which labelled data to open. */
 export interface LabelledOptions {
-  /** Number of labels to use, the same of each class; all when absent. */
+  /** Number of labels to train with, the same of each class; all when absent. */
   labels?: number;
+  /** Judge on this part of the training data, taken out before `labels`, instead of the test split. */
+  holdOut?: number;
   /** Class names of a trained model, which fix the order of labels. */
   classes?: readonly string[];
   onSkip: OnSkip;

@@ -1,6 +1,7 @@
 import { Linear } from "../nn/linear.js";
 import { ParameterStore } from "../nn/parameter-store.js";
 import { crossEntropy } from "../ops/cross-entropy.js";
+import { argMaxRows } from "../tasks/evaluate.js";
 import type { LabelledFeatures } from "../tasks/labelled-features.js";
 import type { Device } from "../tensor/device.js";
 import { backward } from "../tensor/tape.js";
@@ -59,18 +60,10 @@ export async function fitLinearProbe(device: Device, known: LabelledFeatures, co
       device.scoped(async () => {
         const rows = features.length / dim;
         const logits = device.noGrad(() => head.forward(device.from(standardize(features), [rows, dim])));
-        const values = (await logits.read()) as Float32Array;
-        return Int32Array.from({ length: rows }, (_, i) => argMax(values.subarray(i * classes, (i + 1) * classes)));
+        return Int32Array.from(argMaxRows((await logits.read()) as Float32Array, classes));
       }),
     release: () => store.release(),
   };
-}
-
-/** Index of the first largest value. */
-export function argMax(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
 }
 
 function standardizer(features: Float32Array, dim: number): (features: Float32Array) => Float32Array {

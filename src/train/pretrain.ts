@@ -76,16 +76,20 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
       saved = step;
     }
     const loop = { task, optimizer, batches: (from: number) => feed.batches(from), config: config.train, startStep: step, signal };
+    let failed = true;
     try {
       for await (const report of train(loop)) {
         step = report.step;
         if (step % config.train.logEvery === 0 || step === config.train.steps) folder.metrics.append(flatReport(report));
         if (step % config.train.saveEvery === 0) await save();
+        failed = false;
         yield report;
+        failed = true;
       }
+      failed = false;
     } finally {
-      // A failed step changed nothing, so the state is that of the last good one.
-      if (step > 0 && saved !== step) await save();
+      // After a failure the last checkpoint stands; the state may hold half a step.
+      if (!failed && step > 0 && saved !== step) await save();
     }
   } finally {
     await feed.close();

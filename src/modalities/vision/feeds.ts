@@ -2,7 +2,7 @@ import { Philox } from "../../backend/philox.js";
 import type { ImageBatch, ImageLoader } from "../../data/loader.js";
 import type { MaskedInput } from "../../data2vec/pretraining.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import type { Feed, LabelledBatch, LabelledInput } from "../modality.js";
+import type { EvaluationFeed, Feed, LabelledBatch } from "../modality.js";
 import type { PreparedBatch } from "../prepared-batch.js";
 import { type BlockMaskConfig, blockMask } from "./mask.js";
 
@@ -59,7 +59,7 @@ export class MaskedImageFeed implements Feed<MaskedInput<Tensor>> {
 }
 
 /** Images with soft targets. */
-export class LabelledImageFeed implements Feed<LabelledInput<Tensor>> {
+export class LabelledImageFeed implements EvaluationFeed<Tensor> {
   readonly size: number;
   readonly batchesPerEpoch: number;
 

@@ -1,0 +1,134 @@
+import { findCheckpoint, resolveModelFolder, writeCheckpoint } from "../checkpoint/directory.js";
+import { readParameters, writeParameters } from "../checkpoint/parameters.js";
+import { type TrainerState, writeTrainerState } from "../checkpoint/trainer-state.js";
+import { configHash } from "../config/resolve.js";
+import type { TrainConfig } from "../config/train.js";
+import type { LabelledData, Modality } from "../modalities/modality.js";
+import { Classifier } from "../tasks/classifier.js";
+import { type Evaluation, evaluate } from "../tasks/evaluate.js";
+import { PooledEncoder } from "../tasks/pooled-encoder.js";
+import type { Device } from "../tensor/device.js";
+import { AdamW } from "./optimizer.js";
+import { flatReport } from "./pretrain.js";
+import { RunFolder } from "./run-folder.js";
+import { expectSameConfig, loadOptimizer, saveOptimizer } from "./state.js";
+import { type StepReport, train } from "./trainer.js";
+
+/** A fine-tuning run: classification. */
+export interface FinetuneRun<C extends { train: TrainConfig; model: { layerNormEps: number } }, I> {
+  modality: Modality<C, I>;
+  /** The effective configuration. */
+  config: C;
+  /** Pretrained model: a run folder or a Hugging Face folder. Null trains from scratch. */
+  model: string | null;
+  /** Folder of the labelled data. */
+  data: string;
+  /** The run's folder. */
+  out: string;
+  device: Device;
+  /** Number of labels to train with, the same of each class; all when absent. */
+  labels?: number;
+  /** Evaluate on this part of the training data instead of its test split. */
+  holdOut?: number;
+  resume?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What a step of fine-tuning reports; `evaluation` where there was one. */
+export interface FinetuneReport extends StepReport {
+  evaluation: Evaluation | null;
+}
+
+/** Parameters that a pretrained model need not bring. */
+const FRESH = /^(classifier|pooler)\./;
+
+/**
+ * Fine-tunes a model for classification and saves it in `out`; one report per step, the last with the evaluation of the final model.
+ *
+ * @throws CheckpointError, LockedError for folders; TrainingError when training can't go on; errors of the data
+ */
+export async function* finetune<C extends { train: TrainConfig; model: { layerNormEps: number } }, I>(
+  run: FinetuneRun<C, I>,
+): AsyncGenerator<FinetuneReport> {
+  const { modality, config, device, signal, labels, holdOut } = run;
+  const { steps, logEvery, saveEvery, evaluateEvery, keepBest, patience, seed } = config.train;
+  using folder = await RunFolder.open(run.out, { resume: run.resume });
+  const { resumed } = folder;
+  if (resumed !== null) expectSameConfig(resumed.config, config);
+  const data: LabelledData<I> = await modality.openLabelled(run.data, config, {
+    labels,
+    holdOut,
+    onSkip: (skipped) => folder.skipped.append(skipped),
+  });
+  const body = new PooledEncoder(modality.createEncoder(config, "classification"), "mean", config.model.layerNormEps);
+  const classifier = new Classifier(device, body, data.classes.length, { trainable: true });
+  const optimizer = new AdamW(classifier.store, config.train, classifier.depth);
+  let step = 0;
+  let saved = -1;
+  let best: TrainerState["best"] = null;
+  let evaluationsSinceBest = 0;
+
+  const saveModel = async (target: string) =>
+    modality.saveModel(target, config, await readParameters(classifier.store), data.classes);
+  const save = async () => {
+    await writeCheckpoint(folder.checkpoint, async (target) => {
+      await saveModel(target);
+      await saveOptimizer(target, optimizer);
+      await writeTrainerState(target, { step, seed, configHash: configHash(config), config, best, evaluationsSinceBest });
+    });
+    saved = step;
+  };
+  const judge = async (): Promise<Evaluation | null> => {
+    if (data.evaluation === null) return null;
+    const evaluation = await evaluate(classifier, data.evaluation);
+    if (best === null || evaluation.accuracy > best.value) {
+      best = { value: evaluation.accuracy, step };
+      evaluationsSinceBest = 0;
+      if (keepBest) await writeCheckpoint(folder.best, saveModel);
+    } else {
+      evaluationsSinceBest++;
+    }
+    folder.metrics.append({ step, evaluationAccuracy: evaluation.accuracy, evaluationLoss: evaluation.loss });
+    return evaluation;
+  };
+
+  try {
+    classifier.store.initialize(seed);
+    await folder.saveConfig(config);
+    if (resumed !== null) {
+      const source = (await findCheckpoint(folder.checkpoint))!;
+      writeParameters(classifier.store, (await modality.loadModel(source)).parameters);
+      await loadOptimizer(source, optimizer);
+      ({ step, best, evaluationsSinceBest } = resumed);
+      saved = step;
+    } else if (run.model !== null) {
+      const { parameters } = await modality.loadModel((await resolveModelFolder(run.model)).folder);
+      const allowMissing = (name: string) => FRESH.test(name);
+      const pretrained = new Map([...parameters].filter(([name]) => !FRESH.test(name)));
+      writeParameters(classifier.store, pretrained, classifier.store.values, { allowMissing });
+    }
+    const batches = (from: number) => data.train.batches(from);
+    let failed = true;
+    try {
+      for await (const report of train({ task: classifier, optimizer, batches, config: config.train, startStep: step, signal })) {
+        step = report.step;
+        if (step % logEvery === 0 || step === steps) folder.metrics.append(flatReport(report));
+        const due = (evaluateEvery > 0 && step % evaluateEvery === 0) || step === steps;
+        const evaluation = due ? await judge() : null;
+        if (step % saveEvery === 0) await save();
+        failed = false;
+        yield { ...report, evaluation };
+        failed = true;
+        if (patience > 0 && evaluationsSinceBest >= patience) break;
+      }
+      failed = false;
+    } finally {
+      if (!failed && step > 0 && saved !== step) await save();
+    }
+  } finally {
+    await data.train.close();
+    await data.evaluation?.close();
+    optimizer.release();
+    classifier.store.release();
+  }
+}
