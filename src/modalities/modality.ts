@@ -1,8 +1,8 @@
+import type { HostTensor } from "../checkpoint/safetensors.js";
+import type { TrainConfig } from "../config/train.js";
 import type { Data2VecEncoder } from "../data2vec/encoder.js";
 import type { MaskedInput, RegressionHead, TargetConfig } from "../data2vec/pretraining.js";
 import type { EmaSchedule } from "../data2vec/teacher.js";
-import type { HostTensor } from "../checkpoint/safetensors.js";
-import type { TrainConfig } from "../config/train.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { PreparedBatch } from "./prepared-batch.js";
 
@@ -34,8 +34,19 @@ export interface LabelledBatch<I> extends PreparedBatch<LabelledInput<I>> {
 /** How a sample becomes one vector: the normalised mean of its positions, the first token as it is, or not at all. */
 export type Pooling = "mean" | "token" | "none";
 
-/** What a model is built for: its regression head and mask token, or a classifier on top. */
-export type Use = "pretraining" | "classification";
+/** Parts that an encoder has or not, by what it is used for. */
+export interface EncoderParts {
+  /** A learned vector for masked positions. */
+  maskToken: boolean;
+  /** A norm after the last block. */
+  finalNorm: boolean;
+}
+
+/** A pretrained encoder: it can be masked, and its output is normalised. */
+export const PRETRAINING_PARTS: EncoderParts = { maskToken: true, finalNorm: true };
+
+/** The encoder of a classifier, which normalises after pooling. */
+export const CLASSIFICATION_PARTS: EncoderParts = { maskToken: false, finalNorm: false };
 
 /** Calls back for a sample that can't be read and was replaced. */
 export type OnSkip = (skipped: { name: string; error: string }) => void;
@@ -62,14 +73,13 @@ export interface LabelledOptions {
 }
 
 /** What a model folder holds. */
-export interface LoadedModel {
-  /** Architecture and preprocessing, in the form of a configuration's `model` and `data`. */
-  model: object;
-  data: object;
-  use: Use;
-  /** How the folder's own configuration reduces a sample to one vector. */
+export interface LoadedModel<C> {
+  /** Architecture and preprocessing of the folder; what only training needs is that of a preset. */
+  config: C;
+  encoder: EncoderParts;
+  /** How the model reduces a sample to one vector. */
   pooling: Pooling;
-  /** Names of the classes, for a classifier. */
+  /** Names of the classes, for a model with a classifier. */
   classes: readonly string[] | null;
   /** Parameters by our names. */
   parameters: Map<string, HostTensor>;
@@ -83,7 +93,7 @@ export interface LoadedModel {
  */
 export interface Modality<C extends { train: TrainConfig }, I> {
   readonly name: string;
-  createEncoder(config: C, use: Use): Data2VecEncoder<I>;
+  createEncoder(config: C, parts: EncoderParts): Data2VecEncoder<I>;
   createRegressionHead(config: C): (dim: number) => RegressionHead;
   targetConfig(config: C): TargetConfig;
   emaSchedule(config: C): EmaSchedule;
@@ -92,5 +102,5 @@ export interface Modality<C extends { train: TrainConfig }, I> {
   openLabelled(path: string, config: C, options: LabelledOptions): Promise<LabelledData<I>>;
   /** Writes a model folder as Hugging Face has it: config.json, model.safetensors, preprocessor. */
   saveModel(folder: string, config: C, parameters: Map<string, HostTensor>, classes: readonly string[] | null): Promise<void>;
-  loadModel(folder: string): Promise<LoadedModel>;
+  loadModel(folder: string): Promise<LoadedModel<C>>;
 }

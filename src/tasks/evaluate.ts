@@ -1,7 +1,8 @@
 import type { EvaluationFeed } from "../modalities/modality.js";
 import { CROSS_ENTROPY_STATS, crossEntropy } from "../ops/cross-entropy.js";
-import type { Classifier } from "./classifier.js";
+import { classLogits } from "./classification.js";
 import { accuracy } from "./labelled-features.js";
+import type { Model } from "./model.js";
 
 /** How well a classifier does on a data set. */
 export interface Evaluation {
@@ -14,9 +15,9 @@ export interface Evaluation {
   labels: Int32Array;
 }
 
-/** Runs a classifier once over a data set. */
-export async function evaluate<I>(classifier: Classifier<I>, feed: EvaluationFeed<I>): Promise<Evaluation> {
-  const { device, classes } = classifier;
+/** Runs a model with a classifier once over a data set. */
+export async function evaluate<I>(model: Model<I>, feed: EvaluationFeed<I>): Promise<Evaluation> {
+  const { device } = model;
   const predictions: number[] = [];
   const labels: number[] = [];
   let loss = 0;
@@ -25,10 +26,10 @@ export async function evaluate<I>(classifier: Classifier<I>, feed: EvaluationFee
     await device.scoped(async () => {
       const { input, targets } = batch.upload(device);
       const [logits, stats] = device.noGrad(() => {
-        const outputs = classifier.logits(input, false);
+        const outputs = classLogits(model, input, false);
         return [outputs, crossEntropy(outputs, targets)];
       });
-      predictions.push(...argMaxRows((await logits.read()) as Float32Array, classes));
+      predictions.push(...argMaxRows((await logits.read()) as Float32Array, logits.shape[1]));
       loss += (await stats.read())[CROSS_ENTROPY_STATS.loss];
     });
     labels.push(...batch.labels);

@@ -3,10 +3,10 @@ import { readParameters, writeParameters } from "../checkpoint/parameters.js";
 import { type TrainerState, writeTrainerState } from "../checkpoint/trainer-state.js";
 import { configHash } from "../config/resolve.js";
 import type { TrainConfig } from "../config/train.js";
-import type { LabelledData, Modality } from "../modalities/modality.js";
-import { Classifier } from "../tasks/classifier.js";
+import { CLASSIFICATION_PARTS, type LabelledData, type Modality } from "../modalities/modality.js";
+import { ClassificationTask } from "../tasks/classification.js";
 import { type Evaluation, evaluate } from "../tasks/evaluate.js";
-import { PooledEncoder } from "../tasks/pooled-encoder.js";
+import { Model } from "../tasks/model.js";
 import type { Device } from "../tensor/device.js";
 import { AdamW } from "./optimizer.js";
 import { flatReport } from "./pretrain.js";
@@ -60,16 +60,20 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
     holdOut,
     onSkip: (skipped) => folder.skipped.append(skipped),
   });
-  const body = new PooledEncoder(modality.createEncoder(config, "classification"), "mean", config.model.layerNormEps);
-  const classifier = new Classifier(device, body, data.classes.length, { trainable: true });
-  const optimizer = new AdamW(classifier.store, config.train, classifier.depth);
+  const model = new Model(device, modality.createEncoder(config, CLASSIFICATION_PARTS), {
+    pooling: "mean",
+    layerNormEps: config.model.layerNormEps,
+    classes: data.classes.length,
+    trainable: true,
+  });
+  const task = new ClassificationTask(model);
+  const optimizer = new AdamW(task.store, config.train, task.depth);
   let step = 0;
   let saved = -1;
   let best: TrainerState["best"] = null;
   let evaluationsSinceBest = 0;
 
-  const saveModel = async (target: string) =>
-    modality.saveModel(target, config, await readParameters(classifier.store), data.classes);
+  const saveModel = async (target: string) => modality.saveModel(target, config, await readParameters(model.store), data.classes);
   const save = async () => {
     await writeCheckpoint(folder.checkpoint, async (target) => {
       await saveModel(target);
@@ -80,7 +84,7 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
   };
   const judge = async (): Promise<Evaluation | null> => {
     if (data.evaluation === null) return null;
-    const evaluation = await evaluate(classifier, data.evaluation);
+    const evaluation = await evaluate(model, data.evaluation);
     if (best === null || evaluation.accuracy > best.value) {
       best = { value: evaluation.accuracy, step };
       evaluationsSinceBest = 0;
@@ -93,11 +97,11 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
   };
 
   try {
-    classifier.store.initialize(seed);
+    model.store.initialize(seed);
     await folder.saveConfig(config);
     if (resumed !== null) {
       const source = (await findCheckpoint(folder.checkpoint))!;
-      writeParameters(classifier.store, (await modality.loadModel(source)).parameters);
+      writeParameters(model.store, (await modality.loadModel(source)).parameters);
       await loadOptimizer(source, optimizer);
       ({ step, best, evaluationsSinceBest } = resumed);
       saved = step;
@@ -105,12 +109,12 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
       const { parameters } = await modality.loadModel((await resolveModelFolder(run.model)).folder);
       const allowMissing = (name: string) => FRESH.test(name);
       const pretrained = new Map([...parameters].filter(([name]) => !FRESH.test(name)));
-      writeParameters(classifier.store, pretrained, classifier.store.values, { allowMissing });
+      writeParameters(model.store, pretrained, model.store.values, { allowMissing });
     }
     const batches = (from: number) => data.train.batches(from);
     let failed = true;
     try {
-      for await (const report of train({ task: classifier, optimizer, batches, config: config.train, startStep: step, signal })) {
+      for await (const report of train({ task, optimizer, batches, config: config.train, startStep: step, signal })) {
         step = report.step;
         if (step % logEvery === 0 || step === steps) folder.metrics.append(flatReport(report));
         const due = (evaluateEvery > 0 && step % evaluateEvery === 0) || step === steps;
@@ -129,6 +133,6 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
     await data.train.close();
     await data.evaluation?.close();
     optimizer.release();
-    classifier.store.release();
+    model.release();
   }
 }

@@ -4,7 +4,7 @@ import { writeTrainerState } from "../checkpoint/trainer-state.js";
 import { configHash } from "../config/resolve.js";
 import type { TrainConfig } from "../config/train.js";
 import { Data2VecPretraining } from "../data2vec/pretraining.js";
-import type { Modality } from "../modalities/modality.js";
+import { type Modality, PRETRAINING_PARTS } from "../modalities/modality.js";
 import { PretrainTask } from "../tasks/pretrain.js";
 import type { Device } from "../tensor/device.js";
 import { AdamW } from "./optimizer.js";
@@ -41,7 +41,7 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
   const feed = await modality.openPretraining(run.data, config, (skipped) => folder.skipped.append(skipped));
   const method = new Data2VecPretraining(
     device,
-    () => modality.createEncoder(config, "pretraining"),
+    () => modality.createEncoder(config, PRETRAINING_PARTS),
     modality.createRegressionHead(config),
     modality.targetConfig(config),
   );

@@ -19,7 +19,10 @@ const FREE_KEYS = ["train.saveEvery", "train.logEvery", "data.workers"];
 /** Writes the moments of an optimizer. */
 export async function saveOptimizer(folder: string, { store, m, v }: AdamW): Promise<void> {
   const tensors = new Map<string, HostTensor>();
-  for (const [prefix, flat] of [["m.", m], ["v.", v]] as const) {
+  for (const [prefix, flat] of [
+    ["m.", m],
+    ["v.", v],
+  ] as const) {
     for (const [name, tensor] of await readParameters(store, flat)) tensors.set(prefix + name, tensor);
   }
   await writeSafetensors(path.join(folder, OPTIMIZER), tensors);
@@ -33,7 +36,11 @@ export async function loadOptimizer(folder: string, { store, m, v }: AdamW): Pro
 }
 
 /** Writes what only pretraining has: teacher and regression head. */
-export async function savePretrainingParts(folder: string, teacher: Map<string, HostTensor>, student: Map<string, HostTensor>): Promise<void> {
+export async function savePretrainingParts(
+  folder: string,
+  teacher: Map<string, HostTensor>,
+  student: Map<string, HostTensor>,
+): Promise<void> {
   await writeSafetensors(path.join(folder, TEACHER), teacher);
   await writeSafetensors(path.join(folder, HEAD), withPrefix(student, HEAD_PREFIX));
 }

@@ -18,13 +18,13 @@ export async function goldenCase(name: string): Promise<GoldenCase> {
   const json = async (file: string) => JSON.parse(await readFile(new URL(file, folder), "utf8"));
   const file = (stem: string) => readSafetensors(new URL(`${stem}.safetensors`, folder).pathname);
   const meta = await json("meta.json");
-  const tensors = meta.files?.["io.safetensors"]?.tensors ?? {};
+  const uncertainties: Record<string, number> = meta.files["io.safetensors"].f32_vs_f64_maxabs;
   return {
     config: await json("config.json"),
     meta,
     file,
     io: await file("io"),
-    uncertainty: (tensor) => tensors[tensor]?.f32_vs_f64_maxabs ?? 0,
+    uncertainty: (tensor) => uncertainties[tensor] ?? 0,
   };
 }
 
