@@ -1,0 +1,118 @@
+/*
+ * Small matrix products from registers: up to 6 rows by 2 vectors, the shape that fills 16 vector registers.
+ *
+ *   c[r][lane] = (accumulate ? c[r][lane] : 0) + sum over k of a(r, k) * b[k][lane]
+ *
+ * product_columns reads a(r, k) = a[k * a_step + r]; product_rows reads a(r, k) = a[r * ROW_STEP + k].
+ */
+#ifndef DATA2VEC_TILE_H
+#define DATA2VEC_TILE_H
+#include "parallel.h"
+#include "simd.h"
+
+#define TILE_ROWS 6
+#define TILE_LANES (2 * VLEN)
+#define ROW_STEP 64
+
+/* Keeps the compiler from regrouping the multiply-adds, which costs it its register allocation. */
+#ifdef __wasm__
+#define PIN(x) __asm__ volatile("" : "+r"(x)::"memory")
+#else
+#define PIN(x)
+#endif
+
+typedef struct {
+  float *c;
+  const float *a, *b;
+  int32_t c_step, a_step, b_step, k, accumulate;
+} product;
+
+INLINE void tile_product(const product *p, const int rows, const int vectors, const int32_t a_row, const int32_t a_step) {
+  const float *a = p->a, *b = p->b;
+  const int32_t b_step = p->b_step, c_step = p->c_step;
+  float *c = p->c;
+  vf sum[TILE_ROWS][2];
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; r++) {
+    sum[r][0] = p->accumulate ? vload(c + r * c_step) : vzero();
+    if (vectors > 1) sum[r][1] = p->accumulate ? vload(c + r * c_step + VLEN) : vzero();
+  }
+  for (int32_t k = p->k; k > 0; --k) {
+    vf b0 = vload(b), b1 = vectors > 1 ? vload(b + VLEN) : vzero();
+#pragma GCC unroll 6
+    for (int r = rows - 1; r >= 0; r--) {
+      vf factor = vset1(a[r * a_row]);
+      if (vectors > 1) {
+        sum[r][1] = vfma(factor, b1, sum[r][1]);
+        PIN(sum[r][1]);
+      }
+      sum[r][0] = vfma(factor, b0, sum[r][0]);
+      PIN(sum[r][0]);
+    }
+    a += a_step;
+    b += b_step;
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; r++) {
+    vstore(c + r * c_step, sum[r][0]);
+    if (vectors > 1) vstore(c + r * c_step + VLEN, sum[r][1]);
+  }
+}
+
+#define DEFINE_TILE(rows, vectors)                                                                                                   \
+  NOINLINE void columns_##rows##_##vectors(const product *p) { tile_product(p, rows, vectors, 1, p->a_step); }                     \
+  NOINLINE void rows_##rows##_##vectors(const product *p) { tile_product(p, rows, vectors, ROW_STEP, 1); }
+DEFINE_TILE(1, 1) DEFINE_TILE(2, 1) DEFINE_TILE(3, 1) DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1)
+DEFINE_TILE(1, 2) DEFINE_TILE(2, 2) DEFINE_TILE(3, 2) DEFINE_TILE(4, 2) DEFINE_TILE(5, 2) DEFINE_TILE(6, 2)
+#undef DEFINE_TILE
+
+#define TILE_CASES(kind, vectors)                                                                                                    \
+  switch (rows) {                                                                                                                    \
+    case 1: kind##_1_##vectors(&p); break;                                                                                           \
+    case 2: kind##_2_##vectors(&p); break;                                                                                           \
+    case 3: kind##_3_##vectors(&p); break;                                                                                           \
+    case 4: kind##_4_##vectors(&p); break;                                                                                           \
+    case 5: kind##_5_##vectors(&p); break;                                                                                           \
+    default: kind##_6_##vectors(&p);                                                                                                 \
+  }
+
+/* Any number of rows, 1 or 2 vectors of lanes. */
+static void product_columns(product p, int32_t rows, int32_t vectors) {
+  for (; rows > 0; rows -= TILE_ROWS) {
+    if (vectors > 1) TILE_CASES(columns, 2)
+    else TILE_CASES(columns, 1)
+    p.a += TILE_ROWS;
+    p.c += TILE_ROWS * p.c_step;
+  }
+}
+static void product_rows(product p, int32_t rows, int32_t vectors) {
+  for (; rows > 0; rows -= TILE_ROWS) {
+    if (vectors > 1) TILE_CASES(rows, 2)
+    else TILE_CASES(rows, 1)
+    p.a += TILE_ROWS * ROW_STEP;
+    p.c += TILE_ROWS * p.c_step;
+  }
+}
+#undef TILE_CASES
+
+/* y[c * y_step + r] = x[r * x_step + c] for r < rows, c < columns, and 0 for r in rows .. padded_rows - 1. */
+NOINLINE void transpose(float *y, int32_t y_step, const float *x, int32_t x_step, int32_t rows, int32_t columns, int32_t padded_rows) {
+  int32_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const float *from = x + (size_t)r * x_step;
+    int32_t c = 0;
+    for (; c + 4 <= columns; c += 4) {
+      v4 a = v4_load(from + c), b = v4_load(from + x_step + c), d = v4_load(from + 2 * x_step + c), e = v4_load(from + 3 * x_step + c);
+      v4_transpose(&a, &b, &d, &e);
+      float *to = y + (size_t)c * y_step + r;
+      v4_store(to, a), v4_store(to + y_step, b), v4_store(to + 2 * y_step, d), v4_store(to + 3 * y_step, e);
+    }
+    for (; c < columns; c++)
+      for (int32_t i = 0; i < 4; i++) y[(size_t)c * y_step + r + i] = from[(size_t)i * x_step + c];
+  }
+  for (; r < rows; r++)
+    for (int32_t c = 0; c < columns; c++) y[(size_t)c * y_step + r] = x[(size_t)r * x_step + c];
+  for (; r < padded_rows; r++)
+    for (int32_t c = 0; c < columns; c++) y[(size_t)c * y_step + r] = 0;
+}
+#endif
