@@ -6,36 +6,6 @@ typedef struct {
   float eps;
 } layer_norm_args;
 
-/* The sum of (x - shift)^power over a row, power 1 or 2. */
-INLINE float row_moment(const float *x, int32_t dim, float shift, const int power) {
-  vf sums[4] = {vzero(), vzero(), vzero(), vzero()}, s = vset1(shift);
-  int32_t c = 0;
-  for (; c + 4 * VLEN <= dim; c += 4 * VLEN) {
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; v++) {
-      vf d = vsub(vload(x + c + v * VLEN), s);
-      sums[v] = power == 2 ? vfma(d, d, sums[v]) : vadd(sums[v], d);
-    }
-  }
-  for (; c + VLEN <= dim; c += VLEN) {
-    vf d = vsub(vload(x + c), s);
-    sums[0] = power == 2 ? vfma(d, d, sums[0]) : vadd(sums[0], d);
-  }
-  float sum = vsum(vadd(vadd(sums[0], sums[1]), vadd(sums[2], sums[3])));
-  for (; c < dim; c++) {
-    float d = x[c] - shift;
-    sum += power == 2 ? d * d : d;
-  }
-  return sum;
-}
-
-/* Mean and 1 / sqrt(biased variance + eps) of a row, in two passes; the first is taken about the row's first element. */
-NOINLINE void row_statistics(const float *x, int32_t dim, float eps, float *mean, float *rstd) {
-  float m = x[0] + row_moment(x, dim, x[0], 1) / (float)dim;
-  *mean = m;
-  *rstd = 1.0f / sqrt1(row_moment(x, dim, m, 2) / (float)dim + eps);
-}
-
 NOINLINE void layer_norm_row(float *y, const float *x, const float *weight, const float *bias, int32_t dim, float mean, float rstd) {
   vf m = vset1(mean), r = vset1(rstd);
   int32_t c = 0;
