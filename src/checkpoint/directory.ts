@@ -106,23 +106,6 @@ export async function resolveModelFolder(given: string): Promise<ModelFolder> {
   return { folder: survivor };
 }
 
-/** The weight files of a model folder, in the two forms that Hugging Face writes: one file, or an index with its parts. */
-export async function modelFiles(folder: string): Promise<string[]> {
-  const single = path.join(folder, "model.safetensors");
-  if (await exists(single)) return [single];
-  const index = path.join(folder, "model.safetensors.index.json");
-  const map = ((await readJson(index)) as { weight_map?: unknown } | null)?.weight_map;
-  const parts = typeof map === "object" && map !== null ? [...new Set(Object.values(map))] : [];
-  if (parts.length === 0) throw new CheckpointError(`${index}: weight_map is missing or empty`);
-  return parts.map((part) => {
-    // The index comes from strangers, and must not name files elsewhere.
-    if (typeof part !== "string" || part !== path.basename(part) || part.startsWith(".")) {
-      throw new CheckpointError(`${index}: ${JSON.stringify(part)} is no name of a file in this folder`);
-    }
-    return path.join(folder, part);
-  });
-}
-
 async function expectModel(folder: string): Promise<void> {
   const names = new Set(await readdir(folder));
   const weights = names.has("model.safetensors") || names.has("model.safetensors.index.json");

@@ -47,26 +47,44 @@ const maskShape = {
   maskMinAspect: z.number().gt(0).max(1).describe("Pretraining: smallest aspect ratio of a masked block; the largest is its inverse."),
 };
 
+const networkShape = { ...architectureShape, ...trainingShape };
+
+/** What makes the sizes of a network contradict each other, by key. */
+function* contradictions({
+  imageSize,
+  patchSize,
+  dim,
+  heads,
+  mlpRatio,
+}: VisionArchitecture): Generator<[keyof VisionArchitecture, string]> {
+  if (imageSize % patchSize !== 0) yield ["patchSize", `${patchSize} doesn't divide model.imageSize (${imageSize})`];
+  if (dim % heads !== 0) yield ["heads", `${heads} doesn't divide model.dim (${dim})`];
+  const width = dim * mlpRatio;
+  if (Math.round(width) < 1 || Math.abs(width - Math.round(width)) > 1e-6) {
+    yield ["mlpRatio", `${mlpRatio} x model.dim (${dim}) is no whole number`];
+  }
+}
+
+/** Schema of the part of `model.*` that makes a network, without the method. */
+export const visionNetworkSchema = z.strictObject(networkShape).superRefine((network, context) => {
+  for (const [key, message] of contradictions(network)) context.addIssue({ code: "custom", path: [key], message });
+});
+
 /** Schema of `model.*`. */
-export const visionModelSchema = z
-  .strictObject({ ...architectureShape, ...trainingShape, ...methodShape, ...maskShape })
-  .superRefine((model, context) => {
-    const issue = (key: keyof typeof model, message: string) => context.addIssue({ code: "custom", path: [key], message });
-    const patches = (model.imageSize / model.patchSize) ** 2;
-    if (model.imageSize % model.patchSize !== 0)
-      issue("patchSize", `${model.patchSize} doesn't divide model.imageSize (${model.imageSize})`);
-    if (model.dim % model.heads !== 0) issue("heads", `${model.heads} doesn't divide model.dim (${model.dim})`);
-    const width = model.dim * model.mlpRatio;
-    if (Math.round(width) < 1 || Math.abs(width - Math.round(width)) > 1e-6)
-      issue("mlpRatio", `${model.mlpRatio} x model.dim (${model.dim}) is no whole number`);
-    if (model.averageTopKLayers > model.depth)
-      issue("averageTopKLayers", `expected at most model.depth (${model.depth}), got ${model.averageTopKLayers}`);
-    if (model.maskMinPatches > patches)
-      issue("maskMinPatches", `expected at most the ${patches} patches of an image, got ${model.maskMinPatches}`);
-    if (model.maskMaxPatches !== null && model.maskMaxPatches < model.maskMinPatches) {
-      issue("maskMaxPatches", `expected at least model.maskMinPatches (${model.maskMinPatches}), got ${model.maskMaxPatches}`);
-    }
-  });
+export const visionModelSchema = z.strictObject({ ...networkShape, ...methodShape, ...maskShape }).superRefine((model, context) => {
+  const issue = (key: keyof typeof model, message: string) => context.addIssue({ code: "custom", path: [key], message });
+  for (const [key, message] of contradictions(model)) issue(key, message);
+  const patches = patchCount(model);
+  if (model.averageTopKLayers > model.depth) {
+    issue("averageTopKLayers", `expected at most model.depth (${model.depth}), got ${model.averageTopKLayers}`);
+  }
+  if (model.maskMinPatches > patches) {
+    issue("maskMinPatches", `expected at most the ${patches} patches of an image, got ${model.maskMinPatches}`);
+  }
+  if (model.maskMaxPatches !== null && model.maskMaxPatches < model.maskMinPatches) {
+    issue("maskMaxPatches", `expected at least model.maskMinPatches (${model.maskMinPatches}), got ${model.maskMaxPatches}`);
+  }
+});
 
 /** Schema of `data.*`. */
 export const visionDataSchema = z
@@ -132,6 +150,8 @@ export const visionSchema = z
 
 /** Values of `model.*`. */
 export type VisionModelConfig = z.output<typeof visionModelSchema>;
+/** The part of `model.*` that makes a network. */
+export type VisionNetworkConfig = z.output<typeof visionNetworkSchema>;
 /** The part of `model.*` that a trained model fixes. */
 export type VisionArchitecture = z.output<z.ZodObject<typeof architectureShape>>;
 /** Values of `data.*`. */
@@ -154,9 +174,4 @@ export function patchCount({ imageSize, patchSize }: VisionArchitecture): number
 /** Width of the feed-forward network. */
 export function ffnDim({ dim, mlpRatio }: VisionArchitecture): number {
   return Math.round(dim * mlpRatio);
-}
-
-/** Rows of a relative-position table: (2 side - 1)² offsets between patches, and three for the class token. */
-export function relativePositionRows({ imageSize, patchSize }: VisionArchitecture): number {
-  return (2 * (imageSize / patchSize) - 1) ** 2 + 3;
 }
