@@ -1,5 +1,6 @@
 /* The engine as one translation unit, which compiles far faster than one per kernel. */
 #include "kernels.h"
+#include "gemm.h"
 #include "math.h"
 #include "parallel.h"
 #include "philox.h"
@@ -17,9 +18,14 @@
 #include "kernels/fill.c"
 #include "kernels/gather-rows.c"
 #include "kernels/layer-norm.c"
+#include "kernels/linear.c"
 #include "kernels/mask-rows.c"
 #include "kernels/mean-pool.c"
 #include "kernels/patchify.c"
 #include "kernels/prepend-token.c"
 #include "kernels/regression.c"
 #include "kernels/relative-bias.c"
+
+#ifdef __wasm__
+#include "peak.c"
+#endif

@@ -1,0 +1,229 @@
+/*
+ * Matrix product over packed panels, after Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication": B is packed
+ * once for all threads, each task packs its block of A, and a 6 x 2 VLEN micro-kernel keeps its tile of C in registers.
+ */
+#ifndef DATA2VEC_GEMM_H
+#define DATA2VEC_GEMM_H
+#include "parallel.h"
+#include "simd.h"
+
+#define MR 6
+#define NR (2 * VLEN)
+#define KC 384                 /* depth of a block: a panel of B (KC x NR) stays in the first-level cache */
+#define MC 144                 /* rows of a block: a block of A (MC x KC) stays in the second-level cache */
+#define NC_MIN 48              /* columns below which a task isn't split further */
+#define GEMM_TASKS 12          /* tasks wanted, so that a few threads share them evenly */
+#define PACK_TASK 32768        /* elements that one task packs */
+#define PACKED_B_MAX (4 << 20) /* elements of B packed at a time */
+
+/* A matrix whose depth (k) axis is contiguous or not: element (i, k) is data[i * stride + k], or data[k * stride + i]. */
+typedef struct {
+  const float *data;
+  size_t stride;
+  int k_contiguous;
+} operand;
+
+/*
+ * Hides two values from LLVM's reordering. V8 has 15 vector registers, and schedules loads early unless the order of loads equals the
+ * order of the loop's variables: with each row's load right before its multiply-adds, rows ascending, nothing spills. Hiding the
+ * pointers keeps the offsets of loads in the instructions. Without either, half of the speed is lost.
+ */
+#ifdef __wasm__
+#define KEEP_ORDER(x, y) __asm__ volatile("" : "+r"(x), "+r"(y)::"memory")
+#else
+#define KEEP_ORDER(x, y)
+#endif
+
+/* c (6 x NR) = init + a (k x 6, packed) · b (k x NR, packed). A small function of its own, so that V8 optimises it early. */
+NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t k) {
+#define INIT_ROW(i) vf c##i##0 = vload(init + (i) * init_stride), c##i##1 = vload(init + (i) * init_stride + VLEN);
+#define ROW(i)                                                                                                                  \
+  {                                                                                                                             \
+    vf ai = vset1(a[i]);                                                                                                        \
+    c##i##1 = vfma(ai, b1, c##i##1);                                                                                            \
+    c##i##0 = vfma(ai, b0, c##i##0);                                                                                            \
+    KEEP_ORDER(c##i##1, c##i##0);                                                                                              \
+  }
+#define STORE_ROW(i) vstore(c + (i) * c_stride, c##i##0), vstore(c + (i) * c_stride + VLEN, c##i##1);
+  INIT_ROW(0) INIT_ROW(1) INIT_ROW(2) INIT_ROW(3) INIT_ROW(4) INIT_ROW(5)
+  for (; k > 0; --k) {
+    vf b0 = vload(b), b1 = vload(b + VLEN);
+    ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5)
+    a += MR;
+    b += NR;
+    KEEP_ORDER(a, b);
+  }
+  STORE_ROW(0) STORE_ROW(1) STORE_ROW(2) STORE_ROW(3) STORE_ROW(4) STORE_ROW(5)
+#undef INIT_ROW
+#undef ROW
+#undef STORE_ROW
+}
+
+/* The same for a tile of which only rows x columns exist; init and c are read and written only there. */
+NOINLINE void gemm_edge(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t k,
+                        int32_t rows, int32_t columns) {
+  float tile[MR * NR] = {0};
+  for (int32_t i = 0; i < rows; i++)
+    for (int32_t j = 0; j < columns; j++) tile[i * NR + j] = init[(size_t)i * init_stride + (size_t)j];
+  gemm_tile(tile, NR, tile, NR, a, b, k);
+  for (int32_t i = 0; i < rows; i++)
+    for (int32_t j = 0; j < columns; j++) c[(size_t)i * c_stride + (size_t)j] = tile[i * NR + j];
+}
+
+/* to[k * width + i] = from[i * stride + k] for i < valid, 0 for the rest of width. */
+INLINE void pack_k_contiguous(float *to, const float *from, size_t stride, int32_t valid, int32_t depth, const int32_t width) {
+  int32_t i = 0;
+  for (; i + 4 <= valid; i += 4, from += 4 * stride) {
+    int32_t k = 0;
+    for (; k + 4 <= depth; k += 4) {
+      v4 a = v4_load(from + k), b = v4_load(from + stride + k);
+      v4 c = v4_load(from + 2 * stride + k), d = v4_load(from + 3 * stride + k);
+      v4_transpose(&a, &b, &c, &d);
+      v4_store(to + k * width + i, a), v4_store(to + (k + 1) * width + i, b);
+      v4_store(to + (k + 2) * width + i, c), v4_store(to + (k + 3) * width + i, d);
+    }
+    for (; k < depth; k++)
+      for (int32_t r = 0; r < 4; r++) to[k * width + i + r] = from[(size_t)r * stride + (size_t)k];
+  }
+  for (; i + 2 <= valid; i += 2, from += 2 * stride) {
+    int32_t k = 0;
+    for (; k + 4 <= depth; k += 4) {
+      v4 a = v4_load(from + k), b = v4_load(from + stride + k);
+      v4 low = V4_SHUFFLE(a, b, 0, 4, 1, 5), high = V4_SHUFFLE(a, b, 2, 6, 3, 7);
+      v4_store_low(to + k * width + i, low), v4_store_high(to + (k + 1) * width + i, low);
+      v4_store_low(to + (k + 2) * width + i, high), v4_store_high(to + (k + 3) * width + i, high);
+    }
+    for (; k < depth; k++)
+      for (int32_t r = 0; r < 2; r++) to[k * width + i + r] = from[(size_t)r * stride + (size_t)k];
+  }
+  for (; i < valid; i++, from += stride)
+    for (int32_t k = 0; k < depth; k++) to[k * width + i] = from[k];
+  for (; i < width; i++)
+    for (int32_t k = 0; k < depth; k++) to[k * width + i] = 0;
+}
+
+/* to[k * width + i] = from[k * stride + i] for i < valid, 0 for the rest of width. */
+INLINE void pack_i_contiguous(float *to, const float *from, size_t stride, int32_t valid, int32_t depth, const int32_t width) {
+  if (valid == width) {
+    for (int32_t k = 0; k < depth; k++, to += width, from += stride) {
+      int32_t i = 0;
+      for (; i + 4 <= width; i += 4) v4_store(to + i, v4_load(from + i));
+      for (; i < width; i++) to[i] = from[i];
+    }
+    return;
+  }
+  for (int32_t k = 0; k < depth; k++, to += width, from += stride)
+    for (int32_t i = 0; i < width; i++) to[i] = i < valid ? from[i] : 0;
+}
+
+INLINE void pack_panel(float *to, operand x, int32_t first, int32_t valid, int32_t k, int32_t depth, const int32_t width) {
+  if (x.k_contiguous) {
+    pack_k_contiguous(to, x.data + (size_t)first * x.stride + (size_t)k, x.stride, valid, depth, width);
+  } else {
+    pack_i_contiguous(to, x.data + (size_t)k * x.stride + (size_t)first, x.stride, valid, depth, width);
+  }
+}
+NOINLINE void pack_a_panel(float *to, operand a, int32_t row, int32_t rows, int32_t k, int32_t depth) {
+  pack_panel(to, a, row, smaller(rows, MR), k, depth, MR);
+}
+NOINLINE void pack_b_panel(float *to, operand b, int32_t column, int32_t columns, int32_t k, int32_t depth) {
+  pack_panel(to, b, column, smaller(columns, NR), k, depth, NR);
+}
+
+/* c = init + a · b for packed blocks of any size; init_stride 0 repeats one row, a NULL init is zero. */
+static void gemm_block(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t rows,
+                       int32_t columns, int32_t depth) {
+  static const float zeros[NR];
+  for (int32_t j = 0; j < columns; j += NR, b += (size_t)depth * NR) {
+    for (int32_t i = 0; i < rows; i += MR) {
+      const float *tile_init = init ? init + (size_t)i * init_stride + j : zeros;
+      size_t stride = init ? init_stride : 0;
+      float *tile = c + (size_t)i * c_stride + j;
+      const float *panel = a + (size_t)i * (size_t)depth;
+      if (i + MR <= rows && j + NR <= columns) {
+        gemm_tile(tile, c_stride, tile_init, stride, panel, b, depth);
+      } else {
+        gemm_edge(tile, c_stride, tile_init, stride, panel, b, depth, smaller(rows - i, MR), smaller(columns - j, NR));
+      }
+    }
+  }
+}
+
+/* c (m x n) = bias + a · b, or c += a · b. */
+typedef struct {
+  float *c;
+  const float *bias; /* n, or NULL */
+  operand a, b;      /* m x k, n x k */
+  int32_t m, n, k;
+  int accumulate;
+} gemm_problem;
+
+/* The part of a problem that is computed between two packings of B: columns [column, column + columns), depth [k, k + depth). */
+typedef struct {
+  const gemm_problem *problem;
+  int32_t column, columns, k, depth;
+  int32_t row_step, column_step, row_blocks; /* one task: row_step x column_step of C */
+  int32_t pack_panels, pack_groups;          /* one packing task: pack_panels panels of one KC block */
+  float *packed_a;                           /* MC x KC per thread */
+  float *packed_b;
+} gemm_part;
+
+/* Where the KC block at depth offset k, panel p, lies in packed B. */
+INLINE float *packed_panel(const gemm_part *part, int32_t k, int32_t depth, int32_t panel) {
+  return part->packed_b + (size_t)k * (size_t)(chunks_of(part->columns, NR) * NR) + (size_t)panel * (size_t)depth * NR;
+}
+
+static void gemm_pack_task(void *ctx, int32_t task, int32_t thread) {
+  (void)thread;
+  const gemm_part *part = ctx;
+  int32_t k = task / part->pack_groups * KC, depth = smaller(KC, part->depth - k);
+  int32_t panel = task % part->pack_groups * part->pack_panels;
+  int32_t end = smaller(panel + part->pack_panels, chunks_of(part->columns, NR));
+  for (; panel < end; panel++) {
+    pack_b_panel(packed_panel(part, k, depth, panel), part->problem->b, part->column + panel * NR, part->columns - panel * NR,
+                 part->k + k, depth);
+  }
+}
+
+static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
+  const gemm_part *part = ctx;
+  const gemm_problem *p = part->problem;
+  int32_t row = task % part->row_blocks * part->row_step, rows = smaller(part->row_step, p->m - row);
+  int32_t column = task / part->row_blocks * part->column_step, columns = smaller(part->column_step, part->columns - column);
+  float *packed_a = part->packed_a + (size_t)thread * MC * KC;
+  float *c = p->c + (size_t)row * (size_t)p->n + part->column + column;
+  for (int32_t k = 0; k < part->depth; k += KC) {
+    int32_t depth = smaller(KC, part->depth - k);
+    for (int32_t i = 0; i < rows; i += MR) pack_a_panel(packed_a + i * depth, p->a, row + i, rows - i, part->k + k, depth);
+    int adds = p->accumulate || part->k + k > 0;
+    const float *init = adds ? c : p->bias ? p->bias + part->column + column : NULL;
+    gemm_block(c, (size_t)p->n, init, adds ? (size_t)p->n : 0, packed_a, packed_panel(part, k, depth, column / NR), rows, columns, depth);
+  }
+}
+
+static void gemm(gemm_problem problem) {
+  const int32_t max_columns = PACKED_B_MAX / KC / NR * NR;
+  int32_t columns = smaller(problem.n, max_columns), padded = chunks_of(columns, NR) * NR;
+  int32_t depth = smaller(problem.k, PACKED_B_MAX / padded / KC * KC);
+  size_t b_size = (size_t)padded * (size_t)depth;
+  float *memory = workspace(((size_t)thread_count() * MC * KC + b_size) * sizeof(float));
+  gemm_part part = {.problem = &problem, .packed_a = memory, .packed_b = memory + (size_t)thread_count() * MC * KC};
+
+  part.row_blocks = chunks_of(problem.m, MC);
+  part.row_step = chunks_of(chunks_of(problem.m, part.row_blocks), MR) * MR;
+  part.row_blocks = chunks_of(problem.m, part.row_step);
+  for (part.column = 0; part.column < problem.n; part.column += columns) {
+    part.columns = smaller(columns, problem.n - part.column);
+    int32_t column_blocks = larger(1, smaller(chunks_of(GEMM_TASKS, part.row_blocks), part.columns / NC_MIN));
+    part.column_step = chunks_of(chunks_of(part.columns, column_blocks), NR) * NR;
+    int32_t tasks = part.row_blocks * chunks_of(part.columns, part.column_step);
+    for (part.k = 0; part.k < problem.k; part.k += depth) {
+      part.depth = smaller(depth, problem.k - part.k);
+      part.pack_panels = larger(1, PACK_TASK / (NR * smaller(KC, part.depth)));
+      part.pack_groups = chunks_of(chunks_of(part.columns, NR), part.pack_panels);
+      parallel_for(gemm_pack_task, &part, part.pack_groups * chunks_of(part.depth, KC));
+      parallel_for(gemm_compute_task, &part, tasks);
+    }
+  }
+}
+#endif

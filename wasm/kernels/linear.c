@@ -1,0 +1,115 @@
+/* linear: y = x · weightᵀ + bias, and its gradients. */
+#define SPLIT_TASKS 16              /* depth chunks wanted when the gradient of a small weight is split over its rows */
+#define SPLIT_DEPTH_MIN 128         /* rows per chunk at least */
+#define SPLIT_PARTIALS_MAX (2 << 20) /* elements of all partial sums */
+#define BIAS_ROWS 512               /* rows of dy summed by one task */
+
+void linear(float *y, const float *x, const float *weight, const float *bias, int32_t rows, int32_t in_dim, int32_t out_dim) {
+  operand a = {x, (size_t)in_dim, 1}, b = {weight, (size_t)in_dim, 1};
+  gemm((gemm_problem){.c = y, .bias = bias, .a = a, .b = b, .m = rows, .n = out_dim, .k = in_dim});
+}
+
+void linear_grad_input(float *dx, const float *dy, const float *weight, int32_t rows, int32_t in_dim, int32_t out_dim) {
+  operand a = {dy, (size_t)out_dim, 1}, b = {weight, (size_t)in_dim, 0};
+  gemm((gemm_problem){.c = dx, .a = a, .b = b, .m = rows, .n = in_dim, .k = out_dim});
+}
+
+/* sums[c] = sum over the rows of x[r, c]. */
+static void column_sums(float *sums, const float *x, int32_t rows, int32_t columns) {
+  for (int32_t c = 0; c < columns; c++) sums[c] = 0;
+  for (int32_t r = 0; r < rows; r++, x += columns) {
+    int32_t c = 0;
+    for (; c + VLEN <= columns; c += VLEN) vstore(sums + c, vadd(vload(sums + c), vload(x + c)));
+    for (; c < columns; c++) sums[c] += x[c];
+  }
+}
+
+/* y += each of `parts` vectors of `count`, in order, over [start, end). */
+static void add_parts(float *y, const float *partial, int32_t parts, size_t count, int32_t start, int32_t end) {
+  int32_t i = start;
+  for (; i + VLEN <= end; i += VLEN) {
+    vf sum = vload(partial + i);
+    for (int32_t p = 1; p < parts; p++) sum = vadd(sum, vload(partial + (size_t)p * count + i));
+    vstore(y + i, vadd(vload(y + i), sum));
+  }
+  for (; i < end; i++) {
+    float sum = partial[i];
+    for (int32_t p = 1; p < parts; p++) sum += partial[(size_t)p * count + (size_t)i];
+    y[i] += sum;
+  }
+}
+
+typedef struct {
+  float *d_weight, *d_bias;
+  const float *dy, *x;
+  int32_t rows, in_dim, out_dim;
+  int32_t parts, step;                      /* chunk p covers the rows [p * step, (p + 1) * step) */
+  float *packed, *partial, *partial_bias;   /* packed: per thread a block of dy, then one of x */
+  size_t packed_size;
+} grad_weight_args;
+
+/* One chunk of rows: its share of d_weight and d_bias. */
+static void grad_weight_part(void *ctx, int32_t task, int32_t thread) {
+  const grad_weight_args *args = ctx;
+  int32_t m = args->out_dim, n = args->in_dim;
+  int32_t first = task * args->step, end = smaller(args->rows, first + args->step);
+  operand a = {args->dy, (size_t)m, 0}, b = {args->x, (size_t)n, 0};
+  float *packed_a = args->packed + (size_t)thread * args->packed_size;
+  float *packed_b = packed_a + (size_t)chunks_of(m, MR) * MR * KC;
+  float *partial = args->partial + (size_t)task * (size_t)m * (size_t)n;
+  for (int32_t k = first; k < end; k += KC) {
+    int32_t depth = smaller(KC, end - k);
+    for (int32_t i = 0; i < m; i += MR) pack_a_panel(packed_a + (size_t)i * (size_t)depth, a, i, m - i, k, depth);
+    for (int32_t j = 0; j < n; j += NR) pack_b_panel(packed_b + (size_t)j * (size_t)depth, b, j, n - j, k, depth);
+    gemm_block(partial, (size_t)n, k > first ? partial : NULL, (size_t)n, packed_a, packed_b, m, n, depth);
+  }
+  if (args->d_bias) column_sums(args->partial_bias + (size_t)task * (size_t)m, args->dy + (size_t)first * (size_t)m, end - first, m);
+}
+
+#define ADD_PARTS_CHUNK 8192
+
+static void grad_weight_sum(void *ctx, int32_t task, int32_t thread) {
+  (void)thread;
+  const grad_weight_args *args = ctx;
+  int32_t count = args->in_dim * args->out_dim, start = task * ADD_PARTS_CHUNK;
+  add_parts(args->d_weight, args->partial, args->parts, (size_t)count, start, smaller(count, start + ADD_PARTS_CHUNK));
+}
+
+static void grad_bias_part(void *ctx, int32_t task, int32_t thread) {
+  (void)thread;
+  const grad_weight_args *args = ctx;
+  size_t m = (size_t)args->out_dim;
+  int32_t first = task * BIAS_ROWS;
+  column_sums(args->partial_bias + (size_t)task * m, args->dy + (size_t)first * m, smaller(BIAS_ROWS, args->rows - first), args->out_dim);
+}
+
+/* d_bias on its own, for weights too large to split. */
+static void grad_bias(grad_weight_args args) {
+  int32_t parts = chunks_of(args.rows, BIAS_ROWS);
+  args.partial_bias = workspace((size_t)parts * (size_t)args.out_dim * sizeof(float));
+  parallel_for(grad_bias_part, &args, parts);
+  add_parts(args.d_bias, args.partial_bias, parts, (size_t)args.out_dim, 0, args.out_dim);
+}
+
+void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const float *x, int32_t rows, int32_t in_dim, int32_t out_dim) {
+  grad_weight_args args = {.d_weight = d_weight, .d_bias = d_bias, .dy = dy, .x = x, .rows = rows, .in_dim = in_dim, .out_dim = out_dim};
+  int64_t count = (int64_t)in_dim * out_dim;
+  int64_t most = count > 0 ? SPLIT_PARTIALS_MAX / count : 0;
+  int32_t wanted = smaller(SPLIT_TASKS, larger(1, rows / SPLIT_DEPTH_MIN));
+  if (most < smaller(wanted, SPLIT_TASKS / 2)) {
+    operand a = {dy, (size_t)out_dim, 0}, b = {x, (size_t)in_dim, 0};
+    gemm((gemm_problem){.c = d_weight, .a = a, .b = b, .m = out_dim, .n = in_dim, .k = rows, .accumulate = 1});
+    if (d_bias) grad_bias(args);
+    return;
+  }
+  args.step = chunks_of(rows, most < wanted ? (int32_t)most : wanted);
+  args.parts = chunks_of(rows, args.step);
+  size_t threads = (size_t)thread_count(), parts = (size_t)args.parts;
+  args.packed_size = (size_t)(chunks_of(out_dim, MR) * MR + chunks_of(in_dim, NR) * NR) * KC;
+  args.packed = workspace((threads * args.packed_size + parts * (size_t)(count + out_dim)) * sizeof(float));
+  args.partial = args.packed + threads * args.packed_size;
+  args.partial_bias = args.partial + parts * (size_t)count;
+  parallel_for(grad_weight_part, &args, args.parts);
+  parallel_for(grad_weight_sum, &args, chunks_of((int32_t)count, ADD_PARTS_CHUNK));
+  if (d_bias) add_parts(d_bias, args.partial_bias, args.parts, (size_t)out_dim, 0, out_dim);
+}
