@@ -14,11 +14,14 @@
 #define TILE_LANES (2 * VLEN)
 #define ROW_STEP 64
 
-/* Keeps the compiler from regrouping the multiply-adds, which costs it its register allocation. */
+/*
+ * Hides two values from LLVM's reordering: V8 spills its registers unless each row's load stands right before its multiply-adds, and wants
+ * the offsets of loads in the instructions (see gemm.h).
+ */
 #ifdef __wasm__
-#define PIN(x) __asm__ volatile("" : "+r"(x)::"memory")
+#define PIN(x, y) __asm__ volatile("" : "+r"(x), "+r"(y)::"memory")
 #else
-#define PIN(x)
+#define PIN(x, y)
 #endif
 
 typedef struct {
@@ -35,22 +38,20 @@ INLINE void tile_product(const product *p, const int rows, const int vectors, co
 #pragma GCC unroll 6
   for (int r = 0; r < rows; r++) {
     sum[r][0] = p->accumulate ? vload(c + r * c_step) : vzero();
-    if (vectors > 1) sum[r][1] = p->accumulate ? vload(c + r * c_step + VLEN) : vzero();
+    sum[r][1] = vectors > 1 && p->accumulate ? vload(c + r * c_step + VLEN) : vzero();
   }
   for (int32_t k = p->k; k > 0; --k) {
-    vf b0 = vload(b), b1 = vectors > 1 ? vload(b + VLEN) : vzero();
+    vf b0 = vload(b), b1 = vectors > 1 ? vload(b + VLEN) : b0;
 #pragma GCC unroll 6
-    for (int r = rows - 1; r >= 0; r--) {
+    for (int r = 0; r < rows; r++) {
       vf factor = vset1(a[r * a_row]);
-      if (vectors > 1) {
-        sum[r][1] = vfma(factor, b1, sum[r][1]);
-        PIN(sum[r][1]);
-      }
+      if (vectors > 1) sum[r][1] = vfma(factor, b1, sum[r][1]);
       sum[r][0] = vfma(factor, b0, sum[r][0]);
-      PIN(sum[r][0]);
+      PIN(sum[r][1], sum[r][0]);
     }
     a += a_step;
     b += b_step;
+    PIN(a, b);
   }
 #pragma GCC unroll 6
   for (int r = 0; r < rows; r++) {
