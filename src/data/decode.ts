@@ -24,8 +24,9 @@ export async function decodeImage(path: string): Promise<RawImage> {
     .raw({ depth: "uchar" })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: Error) => {
-      // libvips repeats its complaint, one a line.
-      throw new Error(cause.message.split("\n")[0], { cause });
+      // libvips repeats its complaint, one a line, and loses it where two images fail at once.
+      const [complaint] = cause.message.split("\n");
+      throw new Error(complaint === "Unknown error" ? "truncated or corrupt image" : complaint, { cause });
     });
   if (info.channels !== 1 && info.channels !== 3) throw new Error(`decoded to ${info.channels} channels, expected 3`);
   const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
