@@ -72,6 +72,12 @@ export interface LabelledOptions {
   onSkip: OnSkip;
 }
 
+/** A model's input as it is, and which positions to mask, i32 (batch, positions), or null. */
+export interface RawInput<I> {
+  input: I;
+  mask: Tensor | null;
+}
+
 /** What a model folder holds. */
 export interface LoadedModel<C> {
   /** Architecture and preprocessing of the folder; what only training needs is that of a preset. */
@@ -101,6 +107,10 @@ export interface Modality<C extends { train: TrainConfig }, I> {
   openPretraining(path: string, config: C, onSkip: OnSkip): Promise<Feed<MaskedInput<I>>>;
   openLabelled(path: string, config: C, options: LabelledOptions): Promise<LabelledData<I>>;
   /** Writes a model folder as Hugging Face has it: config.json, model.safetensors, preprocessor. */
+  /** Inputs from files (images, clips, lines), in micro-batches; throws naming the file that can't be read. */
+  openFiles(files: readonly string[], config: C): AsyncIterable<PreparedBatch<I>>;
+  /** Raw model inputs from a `.safetensors`, under Hugging Face's names. */
+  rawInputs(tensors: ReadonlyMap<string, HostTensor>, config: C): PreparedBatch<RawInput<I>>;
   saveModel(folder: string, config: C, parameters: Map<string, HostTensor>, classes: readonly string[] | null): Promise<void>;
   loadModel(folder: string): Promise<LoadedModel<C>>;
 }

@@ -1,0 +1,57 @@
+import { resolveSteps } from "../../config/train.js";
+import { Linear } from "../../nn/linear.js";
+import type { Tensor } from "../../tensor/tensor.js";
+import type { Modality } from "../modality.js";
+import { ffnDim, type VisionConfig } from "./config.js";
+import { openImageFiles, openLabelledImages, openMaskedImages, rawImages } from "./data.js";
+import { VisionEncoder } from "./encoder.js";
+import { readVisionModel, writeVisionModel } from "./huggingface.js";
+import { visionPresets } from "./presets.js";
+
+/** Cut-off of initial weights in standard deviations: BEiT's in pretraining, timm's in fine-tuning. */
+const INIT_CLIP = { pretraining: 1, finetuning: 2 };
+
+/** Images: patches, block-wise masks, BEiT's vision Transformer. */
+export const vision: Modality<VisionConfig, Tensor> = {
+  name: "vision",
+  createEncoder: (config, { maskToken, finalNorm }) =>
+    new VisionEncoder({
+      ...config.model,
+      ffnDim: ffnDim(config.model),
+      maskToken,
+      finalNorm,
+      initClip: maskToken ? INIT_CLIP.pretraining : INIT_CLIP.finetuning,
+    }),
+  createRegressionHead:
+    ({ model }) =>
+    (dim) =>
+      new Linear(dim, dim, { kind: "normal", std: model.initStd, clip: INIT_CLIP.pretraining }),
+  targetConfig: ({ model }) => {
+    const scales = { mean: 1 / model.dim, sqrtDim: 1 / Math.sqrt(model.dim) };
+    return { ...model, lossScale: typeof model.lossScale === "number" ? model.lossScale : scales[model.lossScale] };
+  },
+  emaSchedule: ({ model, train }) => ({
+    ...model,
+    emaAnnealUpdates: model.emaAnnealSteps === null ? train.steps : resolveSteps(model.emaAnnealSteps, train.steps),
+  }),
+  openPretraining: openMaskedImages,
+  openLabelled: openLabelledImages,
+  openFiles: openImageFiles,
+  rawInputs: rawImages,
+  saveModel: (folder, { model, data }, parameters, classes) => {
+    const labels = classes === null ? null : [...classes];
+    return writeVisionModel(folder, parameters, { model, meanPooling: classes !== null, labels, problemType: "single" }, data);
+  },
+  loadModel: async (folder) => {
+    const { model, preparation, parameters, notes } = await readVisionModel(folder);
+    const { train, data, model: defaults } = visionPresets.finetune.base;
+    return {
+      config: { model: { ...defaults, ...model.model }, data: { ...data, ...preparation }, train },
+      encoder: { maskToken: parameters.has("maskToken"), finalNorm: !model.meanPooling },
+      pooling: model.meanPooling ? (parameters.has("pooler.norm.weight") ? "mean" : "none") : "token",
+      classes: model.labels,
+      parameters,
+      notes,
+    };
+  },
+};

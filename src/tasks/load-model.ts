@@ -1,0 +1,36 @@
+import { resolveModelFolder } from "../checkpoint/directory.js";
+import { writeParameters } from "../checkpoint/parameters.js";
+import type { TrainConfig } from "../config/train.js";
+import type { LoadedModel, Modality } from "../modalities/modality.js";
+import type { Device } from "../tensor/device.js";
+import { Model } from "./model.js";
+
+/** A model on a device, with what its folder says about it. */
+export interface InferenceModel<C, I> extends Omit<LoadedModel<C>, "parameters"> {
+  model: Model<I>;
+  /** The folder that holds it. */
+  folder: string;
+}
+
+/**
+ * Loads a model for inference: a run folder, a checkpoint or a Hugging Face folder.
+ *
+ * @throws CheckpointError saying what is missing or doesn't fit
+ */
+export async function loadModel<C extends { train: TrainConfig; model: { layerNormEps: number } }, I>(
+  device: Device,
+  modality: Modality<C, I>,
+  path: string,
+): Promise<InferenceModel<C, I>> {
+  const { folder } = await resolveModelFolder(path);
+  const { parameters, ...loaded } = await modality.loadModel(folder);
+  const { config, encoder, pooling, classes } = loaded;
+  const model = new Model(device, modality.createEncoder(config, encoder), {
+    pooling,
+    layerNormEps: config.model.layerNormEps,
+    classes: classes?.length ?? null,
+    trainable: false,
+  });
+  writeParameters(model.store, parameters);
+  return { ...loaded, model, folder };
+}
