@@ -45,7 +45,7 @@ function kernelNames() {
 
 async function compile({ file, flags }, clang, files) {
   const exports = ["__stack_pointer", "__heap_base"].map((name) => `-Wl,--export=${name}`);
-  const kernels = kernelNames().map((name) => `-Wl,--export-if-defined=${name}`);
+  const kernels = kernelNames().map((name) => `-Wl,--export=${name}`);
   let messages = "";
   const decoder = new TextDecoder();
   const stderr = (bytes) => {

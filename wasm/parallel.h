@@ -16,6 +16,9 @@
 
 typedef void (*task_fn)(void *ctx, int32_t task, int32_t thread);
 
+/* What one task of an elementwise kernel covers. */
+#define ELEMENTS_PER_TASK 16384
+
 /* How many chunks of `size` cover `count`. */
 INLINE int32_t chunks_of(int32_t count, int32_t size) { return count / size + (count % size != 0); }
 INLINE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }

@@ -133,14 +133,7 @@ class WasmHeap implements Heap {
 /** The exported functions under their TypeScript names. */
 function kernelsOf(exports: WebAssembly.Exports): Kernels {
   const functions = Object.entries(exports).filter(([, value]) => typeof value === "function");
-  const kernels = Object.fromEntries(functions.map(([name, value]) => [camelCase(name), value]));
-  return new Proxy(kernels, {
-    get: (target, name: string) =>
-      target[name] ??
-      (() => {
-        throw new Error(`wasm: kernel ${name} is not implemented`);
-      }),
-  }) as unknown as Kernels;
+  return Object.fromEntries(functions.map(([name, value]) => [camelCase(name), value])) as unknown as Kernels;
 }
 
 function camelCase(name: string): string {

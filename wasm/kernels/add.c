@@ -5,19 +5,17 @@ typedef struct {
   int32_t count;
 } add_args;
 
-#define ADD_CHUNK 16384
-
-static void add_chunk(void *ctx, int32_t task, int32_t thread) {
+static void add_task(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const add_args *args = ctx;
   float *y = args->y;
   const float *a = args->a, *b = args->b;
-  int32_t i = task * ADD_CHUNK, end = smaller(args->count, i + ADD_CHUNK);
+  int32_t i = task * ELEMENTS_PER_TASK, end = smaller(args->count, i + ELEMENTS_PER_TASK);
   for (; i + VLEN <= end; i += VLEN) vstore(y + i, vadd(vload(a + i), vload(b + i)));
   for (; i < end; i++) y[i] = a[i] + b[i];
 }
 
 void add(float *y, const float *a, const float *b, int32_t count) {
   add_args args = {y, a, b, count};
-  parallel_for(add_chunk, &args, chunks_of(count, ADD_CHUNK));
+  parallel_for(add_task, &args, chunks_of(count, ELEMENTS_PER_TASK));
 }

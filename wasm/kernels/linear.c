@@ -1,8 +1,9 @@
 /* linear: y = x · weightᵀ + bias, and its gradients. */
-#define SPLIT_TASKS 16              /* depth chunks wanted when the gradient of a small weight is split over its rows */
-#define SPLIT_DEPTH_MIN 128         /* rows per chunk at least */
+#define SPLIT_TASKS 16               /* depth chunks wanted when the gradient of a small weight is split over its rows */
+#define SPLIT_DEPTH_MIN 128          /* rows per chunk at least */
 #define SPLIT_PARTIALS_MAX (2 << 20) /* elements of all partial sums */
-#define BIAS_ROWS 512               /* rows of dy summed by one task */
+#define SUM_ELEMENTS 4096            /* elements of d_weight whose partial sums one task adds */
+#define BIAS_ROWS 512                /* rows of dy summed by one task */
 
 void linear(float *y, const float *x, const float *weight, const float *bias, int32_t rows, int32_t in_dim, int32_t out_dim) {
   operand a = {x, (size_t)in_dim, 1}, b = {weight, (size_t)in_dim, 1};
@@ -16,27 +17,8 @@ void linear_grad_input(float *dx, const float *dy, const float *weight, int32_t 
 
 /* sums[c] = sum over the rows of x[r, c]. */
 static void column_sums(float *sums, const float *x, int32_t rows, int32_t columns) {
-  for (int32_t c = 0; c < columns; c++) sums[c] = 0;
-  for (int32_t r = 0; r < rows; r++, x += columns) {
-    int32_t c = 0;
-    for (; c + VLEN <= columns; c += VLEN) vstore(sums + c, vadd(vload(sums + c), vload(x + c)));
-    for (; c < columns; c++) sums[c] += x[c];
-  }
-}
-
-/* y += each of `parts` vectors of `count`, in order, over [start, end). */
-static void add_parts(float *y, const float *partial, int32_t parts, size_t count, int32_t start, int32_t end) {
-  int32_t i = start;
-  for (; i + VLEN <= end; i += VLEN) {
-    vf sum = vload(partial + i);
-    for (int32_t p = 1; p < parts; p++) sum = vadd(sum, vload(partial + (size_t)p * count + i));
-    vstore(y + i, vadd(vload(y + i), sum));
-  }
-  for (; i < end; i++) {
-    float sum = partial[i];
-    for (int32_t p = 1; p < parts; p++) sum += partial[(size_t)p * count + (size_t)i];
-    y[i] += sum;
-  }
+  zero_row(sums, columns);
+  for (int32_t r = 0; r < rows; r++) add_row(sums, x + (size_t)r * (size_t)columns, columns);
 }
 
 typedef struct {
@@ -66,13 +48,21 @@ static void grad_weight_part(void *ctx, int32_t task, int32_t thread) {
   if (args->d_bias) column_sums(args->partial_bias + (size_t)task * (size_t)m, args->dy + (size_t)first * (size_t)m, end - first, m);
 }
 
-#define ADD_PARTS_CHUNK 8192
-
+/* d_weight += the partial sums, in order, for a few thousand elements. */
 static void grad_weight_sum(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const grad_weight_args *args = ctx;
-  int32_t count = args->in_dim * args->out_dim, start = task * ADD_PARTS_CHUNK;
-  add_parts(args->d_weight, args->partial, args->parts, (size_t)count, start, smaller(count, start + ADD_PARTS_CHUNK));
+  int32_t count = args->in_dim * args->out_dim, i = task * SUM_ELEMENTS, end = smaller(count, i + SUM_ELEMENTS);
+  for (; i + VLEN <= end; i += VLEN) {
+    vf sum = vload(args->partial + i);
+    for (int32_t p = 1; p < args->parts; p++) sum = vadd(sum, vload(args->partial + (size_t)p * (size_t)count + i));
+    vstore(args->d_weight + i, vadd(vload(args->d_weight + i), sum));
+  }
+  for (; i < end; i++) {
+    float sum = args->partial[i];
+    for (int32_t p = 1; p < args->parts; p++) sum += args->partial[(size_t)p * (size_t)count + (size_t)i];
+    args->d_weight[i] += sum;
+  }
 }
 
 static void grad_bias_part(void *ctx, int32_t task, int32_t thread) {
@@ -88,7 +78,7 @@ static void grad_bias(grad_weight_args args) {
   int32_t parts = chunks_of(args.rows, BIAS_ROWS);
   args.partial_bias = workspace((size_t)parts * (size_t)args.out_dim * sizeof(float));
   parallel_for(grad_bias_part, &args, parts);
-  add_parts(args.d_bias, args.partial_bias, parts, (size_t)args.out_dim, 0, args.out_dim);
+  add_partials(args.d_bias, args.partial_bias, parts, args.out_dim);
 }
 
 void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const float *x, int32_t rows, int32_t in_dim, int32_t out_dim) {
@@ -110,6 +100,6 @@ void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   args.partial = args.packed + threads * args.packed_size;
   args.partial_bias = args.partial + parts * (size_t)count;
   parallel_for(grad_weight_part, &args, args.parts);
-  parallel_for(grad_weight_sum, &args, chunks_of((int32_t)count, ADD_PARTS_CHUNK));
-  if (d_bias) add_parts(d_bias, args.partial_bias, args.parts, (size_t)out_dim, 0, out_dim);
+  parallel_for(grad_weight_sum, &args, chunks_of((int32_t)count, SUM_ELEMENTS));
+  if (d_bias) add_partials(d_bias, args.partial_bias, args.parts, out_dim);
 }
