@@ -65,7 +65,13 @@ export class SamplePool {
   /** Ends the workers; samples still under way are rejected. */
   async close(): Promise<void> {
     this.#fail(new Error("the image loader was closed"));
-    await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
+    await Promise.all(
+      this.#members.map(({ worker }) => {
+        // Else the process could end before the caller hears of it.
+        worker.ref();
+        return worker.terminate();
+      }),
+    );
   }
 
   #start(settings: PoolSettings): Member {
@@ -91,9 +97,10 @@ export class SamplePool {
 
   /** The first failure is the one that everybody waiting, and everybody later, gets. */
   #fail(error: Error): void {
-    this.#failure ??= error;
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
     for (const { worker, waiting } of this.#members) {
-      for (const { reject } of waiting.values()) reject(this.#failure);
+      for (const { reject } of waiting.values()) reject(error);
       waiting.clear();
       worker.unref();
     }

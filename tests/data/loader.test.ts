@@ -261,7 +261,7 @@ describe("failures and shutdown", () => {
     expect((await take(loader, 1))[0]!.step).toBe(0);
   });
 
-  it("neither keeps a process alive nor lets it end while a batch is awaited", async () => {
+  it("neither keeps a process alive nor lets it end while a batch or the end of the workers is awaited", async () => {
     const folder = join(root, "script-photos");
     await mkdir(folder);
     for (let i = 0; i < photos.size; i++) await copyFile(photos.file(i)!, join(folder, photos.name(i).replace("/", "-")));
@@ -272,6 +272,10 @@ describe("failures and shutdown", () => {
         await import(${JSON.stringify(pathToFileURL("dist/data/transform.js").href)}));
       const transform = pretrainTransform(${JSON.stringify(SETTINGS)}, 16, 3);
       const loader = new ImageLoader(await openImages(${JSON.stringify(folder)}), { batchSize: 4, transform, seed: 1, training: true, workers: 2 });
+      for (let round = 0; round < 3; round++) {
+        for await (const batch of loader.from(0)) if (batch.step === 7) break;
+        await loader.close();
+      }
       for await (const batch of loader.from(0)) if (batch.step === 7) break;
       console.log("done");
     `;

@@ -7,13 +7,6 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
-/** The normalizations in use: ImageNet's in pretraining, Inception's in fine-tuning (BEiT), and that of the shipped sample set. */
-export const NORMALIZATIONS = {
-  imagenet: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-  inception: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
-  fashionMnist: { mean: [0.286], std: [0.353] },
-} as const satisfies Record<string, Normalization>;
-
 /**
  * Writes the normalized image.
  *
