@@ -8,7 +8,16 @@
 /* Rows of one task: some 16,384 elements, but never so few that there are more than 64 tasks. */
 INLINE int32_t rows_per_task(int32_t rows, int32_t dim) { return larger(chunks_of(rows, 64), chunks_of(16384, larger(dim, 1))); }
 
-INLINE void copy_row(float *y, const float *x, int32_t dim) { __builtin_memcpy(y, x, (size_t)dim * sizeof(float)); }
+/* y = x; short rows in place, since a bulk copy costs a call out of the module. */
+INLINE void copy_row(float *y, const float *x, int32_t dim) {
+  if (dim > 256) {
+    __builtin_memcpy(y, x, (size_t)dim * sizeof(float));
+    return;
+  }
+  int32_t c = 0;
+  for (; c + VLEN <= dim; c += VLEN) vstore(y + c, vload(x + c));
+  for (; c < dim; c++) y[c] = x[c];
+}
 INLINE void zero_row(float *y, int32_t dim) { __builtin_memset(y, 0, (size_t)dim * sizeof(float)); }
 
 /* y += x */

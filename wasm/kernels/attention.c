@@ -11,6 +11,19 @@
 /* Fewer tasks than this would leave threads idle; fixed, since the order of sums must not depend on the number of threads. */
 #define ENOUGH_TASKS 32
 
+/*
+ * e^x as a softmax needs it: for x near 0 or below; within 2 ulp near 0, within x ulp elsewhere; 0 below -44, which no sum would notice,
+ * so that no denormals slow down what follows.
+ */
+INLINE vf softmax_exp(vf x) {
+  /* 2^r = 1 + r q(r) for |r| <= 1/2, minimax */
+  static const float q[] = {0.693147f, 0.24022242f, 0.055507336f, 0.009671513f, 0.0013264727f};
+  const vf log2_e = vset1(1.44269504f), round_magic = vset1(0x1.8p23f);
+  vf shifted = vfma(x, log2_e, round_magic), minus_n = vsub(round_magic, shifted), r = vfma(x, log2_e, minus_n);
+  vf y = vfma(r, vpoly(r, q, 4), vset1(1.0f));
+  return vselect(vlt(x, vset1(-44.0f)), vzero(), vfrom_bits(vadd_u32(vbits(y), vshl(vbits(shifted), 23))));
+}
+
 typedef struct {
   const float *qkv, *bias, *bias_t;
   const int32_t *lengths;
@@ -51,12 +64,19 @@ INLINE size_t bias_block(const attention_shape *s, int32_t h, int32_t block) {
 INLINE size_t packed_size(const attention_shape *s) { return (size_t)(s->tokens + KEYS) * s->head_dim; }
 INLINE size_t bias_size(const attention_shape *s) { return s->bias ? bias_block(s, s->heads, 0) : 0; }
 
+/* x[rows][lanes] *= factor for rows QUERIES floats apart. */
+static void scale_queries(float *x, int32_t lanes, int32_t rows, float factor) {
+  for (int32_t r = 0; r < rows; r++, x += QUERIES)
+    for (int32_t i = 0; i < lanes; i += VLEN) vstore(x + i, vmul(vload(x + i), vset1(factor)));
+}
+
 static void transpose_bias(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const attention_shape *s = ctx;
   int32_t h = task / s->query_blocks, block = task % s->query_blocks, first = block * QUERIES;
   const float *from = s->bias + ((size_t)h * s->tokens + first) * s->tokens;
-  transpose((float *)s->bias_t + bias_block(s, h, block), QUERIES, from, s->tokens, smaller(QUERIES, s->tokens - first), s->tokens, QUERIES);
+  float *to = (float *)s->bias_t + bias_block(s, h, block);
+  transpose(to, QUERIES, from, s->tokens, smaller(QUERIES, s->tokens - first), s->tokens, QUERIES);
 }
 
 /* Copies keys or values to [key block][head_dim][KEYS]. */
@@ -64,11 +84,6 @@ static void pack_keys(float *packed, const float *from, int32_t row, int32_t key
   int32_t size = key_block(keys);
   for (int32_t k = 0; k < keys; k += size, packed += (size_t)head_dim * KEYS)
     transpose(packed, KEYS, from + (size_t)k * row, row, smaller(size, keys - k), head_dim, 0);
-}
-
-static void scale_queries(float *x, int32_t lanes, int32_t head_dim, float factor) {
-  for (int32_t d = 0; d < head_dim; d++, x += QUERIES)
-    for (int32_t i = 0; i < lanes; i += VLEN) vstore(x + i, vmul(vload(x + i), vset1(factor)));
 }
 
 /* Copies up to 64 rows to [head_dim][QUERIES], times a factor, with zeros up to a whole number of vectors. */
@@ -109,9 +124,9 @@ NOINLINE void softmax_column(float *scores, const float *bias, float *maximum, f
   } else {
     for (int32_t j = 0; j < keys; j++) largest = vmax(largest, vload(scores + j * TILE_LANES));
   }
-  vf factor = vexp(vsub(before, largest)), total = vmul(vload(sum), factor);
+  vf factor = softmax_exp(vsub(before, largest)), total = vmul(vload(sum), factor);
   for (int32_t j = 0; j < keys; j++) {
-    vf weight = vexp(vsub(vload(scores + j * TILE_LANES), largest));
+    vf weight = softmax_exp(vsub(vload(scores + j * TILE_LANES), largest));
     vstore(scores + j * TILE_LANES, weight);
     total = vadd(total, weight);
   }
@@ -260,7 +275,7 @@ NOINLINE void gradient_column(float *scores, float *kept, const float *bias, con
   for (int32_t j = 0; j < keys; j++, scores += QUERIES, kept += QUERIES) {
     vf score = vload(scores), gradient = vload(kept);
     if (bias) score = vadd(score, vload(bias + j * QUERIES));
-    vf probability = vexp(vsub(score, lse)), after = probability;
+    vf probability = softmax_exp(vsub(score, lse)), after = probability;
     if (factors) {
       vf factor = vload(factors + j * TILE_LANES);
       gradient = vmul(gradient, factor);

@@ -8,31 +8,48 @@ typedef struct {
   float normalizer;
 } cross_entropy_args;
 
-INLINE int32_t first_largest(const float *x, int32_t n) {
-  int32_t best = 0;
-  for (int32_t i = 1; i < n; i++)
-    if (x[i] > x[best]) best = i;
-  return best;
+/* Up to VLEN floats, with `fill` in the lanes beyond n. */
+INLINE vf load_some(const float *p, int32_t n, float fill) {
+  if (n >= VLEN) return vload(p);
+  float lanes[VLEN];
+  for (int32_t i = 0; i < VLEN; i++) lanes[i] = i < n ? p[i] : fill;
+  return vload(lanes);
 }
 
-/* sum of exp(x - shift) */
-NOINLINE float sum_of_exponentials(const float *x, int32_t n, float shift) {
-  vf sum = vzero();
-  float rest = 0;
-  int32_t i = 0;
-  for (; i + VLEN <= n; i += VLEN) sum = vadd(sum, vexp(vsub(vload(x + i), vset1(shift))));
-  for (; i < n; i++) rest += exp1(x[i] - shift);
-  return rest + vsum(sum);
+/* Where the largest element of a row comes first. */
+NOINLINE int32_t first_largest(const float *x, int32_t n) {
+  vf largest = vset1(-F32_INFINITY);
+  for (int32_t i = 0; i < n; i += VLEN) largest = vmax(largest, load_some(x + i, n - i, -F32_INFINITY));
+  float value = vlargest(largest);
+  for (int32_t i = 0; i < n; i++)
+    if (x[i] == value) return i;
+  return 0;
+}
+
+typedef struct {
+  float exponentials, mass, product; /* sums of exp(x - largest), target and target * (x - largest) */
+} row_sums;
+
+NOINLINE row_sums cross_entropy_sums(const float *x, const float *target, int32_t n, float largest) {
+  vf exponentials = vzero(), mass = vzero(), product = vzero();
+  for (int32_t i = 0; i < n; i += VLEN) {
+    vf d = vsub(load_some(x + i, n - i, -F32_INFINITY), vset1(largest)), t = load_some(target + i, n - i, 0);
+    exponentials = vadd(exponentials, vexp(d));
+    mass = vadd(mass, t);
+    /* A class that isn't wanted counts for nothing even where its logit is -infinity. */
+    product = vadd(product, vselect(veq(t, vzero()), vzero(), vmul(t, d)));
+  }
+  return (row_sums){vsum(exponentials), vsum(mass), vsum(product)};
 }
 
 /* d = (mass * exp(x - shift) - target) / normalizer */
 NOINLINE void cross_entropy_grad_row(float *d, const float *x, const float *target, int32_t n, float shift, float mass, float normalizer) {
-  int32_t i = 0;
-  for (; i + VLEN <= n; i += VLEN) {
-    vf probability = vexp(vsub(vload(x + i), vset1(shift)));
-    vstore(d + i, vdiv(vsub(vmul(vset1(mass), probability), vload(target + i)), vset1(normalizer)));
+  for (int32_t i = 0; i < n; i += VLEN) {
+    vf probability = vexp(vsub(load_some(x + i, n - i, 0), vset1(shift)));
+    vf gradient = vdiv(vsub(vmul(vset1(mass), probability), load_some(target + i, n - i, 0)), vset1(normalizer));
+    if (n - i >= VLEN) vstore(d + i, gradient);
+    else vstore_part(d + i, gradient, n - i);
   }
-  for (; i < n; i++) d[i] = (mass * exp1(x[i] - shift) - target[i]) / normalizer;
 }
 
 static void cross_entropy_task(void *ctx, int32_t task, int32_t thread) {
@@ -42,17 +59,12 @@ static void cross_entropy_task(void *ctx, int32_t task, int32_t thread) {
   double loss = 0;
   for (int32_t r = task * args->chunk; r < end; r++) {
     const float *logits = args->logits + (size_t)r * n, *targets = args->targets + (size_t)r * n;
-    int32_t best = first_largest(logits, n), wanted = first_largest(targets, n), empty = 1;
-    float log_sum = log1(sum_of_exponentials(logits, n, logits[best]));
-    double mass = 0;
-    for (int32_t c = 0; c < n; c++) {
-      if (targets[c] == 0) continue;
-      loss += (double)targets[c] * ((double)log_sum - ((double)logits[c] - logits[best]));
-      mass += targets[c];
-      empty = 0;
-    }
-    correct += !empty && best == wanted;
-    cross_entropy_grad_row(args->d_logits + (size_t)r * n, logits, targets, n, logits[best] + log_sum, (float)mass, args->normalizer);
+    int32_t best = first_largest(logits, n), wanted = first_largest(targets, n);
+    row_sums sums = cross_entropy_sums(logits, targets, n, logits[best]);
+    float log_sum = log1(sums.exponentials);
+    loss += (double)sums.mass * log_sum - sums.product;
+    correct += best == wanted && targets[wanted] > 0;
+    cross_entropy_grad_row(args->d_logits + (size_t)r * n, logits, targets, n, logits[best] + log_sum, sums.mass, args->normalizer);
   }
   args->loss[task] = loss;
   args->correct[task] = correct;

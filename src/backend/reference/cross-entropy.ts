@@ -31,7 +31,7 @@ export function crossEntropy(
     }
     const logSumExp = row[best] + Math.log(sum);
     for (let c = 0; c < classes; c++) {
-      loss -= wanted[c] * (row[c] - logSumExp);
+      if (wanted[c] !== 0) loss -= wanted[c] * (row[c] - logSumExp);
       dLogit[r * classes + c] = (mass * Math.exp(row[c] - logSumExp) - wanted[c]) / divisor;
     }
     if (wanted.some((value) => value !== 0) && firstLargest(wanted) === best) correct++;
