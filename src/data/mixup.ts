@@ -1,14 +1,16 @@
 /** Mixup (Zhang et al. 2017) and CutMix (Yun et al. 2019) of a whole batch, with label smoothing, as timm's batch mode. */
 import type { Random } from "./augment/random.js";
 
-/** How to mix (keys under `data.*`); the recipe has mixup 0.8, cutmix 1, mixupSwitchProb 0.5, labelSmoothing 0.1. */
+/** How to mix; the recipe has mixup 0.8, cutmix 1, switchProbability 0.5, probability 1, labelSmoothing 0.1. */
 export interface MixOptions {
   /** Alpha of mixup's Beta(alpha, alpha); 0 is off. */
   readonly mixup: number;
   /** Alpha of CutMix's; 0 is off. */
   readonly cutmix: number;
   /** How likely it is CutMix where both are on. */
-  readonly mixupSwitchProb: number;
+  readonly switchProbability: number;
+  /** How likely a batch is mixed at all. */
+  readonly probability: number;
   /** Part of a label that is spread evenly over all classes. */
   readonly labelSmoothing: number;
 }
@@ -42,8 +44,8 @@ export function mixBatch(
   const [batch, , height, width] = shape;
   const { mixup, cutmix } = options;
   let weight = 1;
-  if (mixup > 0 || cutmix > 0) {
-    const useCutmix = cutmix > 0 && (mixup === 0 || random.uniform() < options.mixupSwitchProb);
+  if ((mixup > 0 || cutmix > 0) && random.uniform() < options.probability) {
+    const useCutmix = cutmix > 0 && (mixup === 0 || random.uniform() < options.switchProbability);
     weight = beta(useCutmix ? cutmix : mixup, random);
     if (useCutmix) {
       const patch = randomPatch(height, width, weight, random);

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Philox } from "../../src/backend/philox.js";
 import { mixBatch } from "../../src/data/mixup.js";
 
-const OFF = { mixup: 0, cutmix: 0, mixupSwitchProb: 0.5, labelSmoothing: 0 };
+const OFF = { mixup: 0, cutmix: 0, switchProbability: 0.5, probability: 1, labelSmoothing: 0 };
 const SHAPE = [4, 2, 6, 5] as const;
 /** Every value of image i is i. */
 const numbered = ([batch, channels, height, width]: readonly number[] = SHAPE) => {
@@ -58,16 +58,21 @@ describe("mixBatch", () => {
     expect(seen.size).toBeGreaterThan(8);
   });
 
-  it("chooses between the two as often as asked", () => {
+  it("chooses between the two, or neither, as often as asked", () => {
     let blended = 0;
-    const options = { mixup: 0.8, cutmix: 1, mixupSwitchProb: 0.3, labelSmoothing: 0 };
+    let untouched = 0;
+    const options = { mixup: 0.8, cutmix: 1, switchProbability: 0.3, probability: 0.8, labelSmoothing: 0 };
     for (let seed = 0; seed < 3000; seed++) {
       const pixels = numbered([2, 1, 8, 8]);
-      mixBatch(pixels, [2, 1, 8, 8], Int32Array.from([0, 1]), 2, options, new Philox(seed, "mix"));
+      const targets = mixBatch(pixels, [2, 1, 8, 8], Int32Array.from([0, 1]), 2, options, new Philox(seed, "mix"));
       // Only a blend has values between those of the two images.
       if (pixels.some((value) => value > 0 && value < 1)) blended += 1;
+      else if (targets[0] === 1) untouched += 1;
     }
-    expect(blended / 3000).toBeCloseTo(0.7, 1);
+    expect(blended / 3000).toBeCloseTo(0.8 * 0.7, 1);
+    // Left out one time in five; besides, some CutMix rectangles are empty.
+    expect(untouched / 3000).toBeGreaterThan(0.17);
+    expect(untouched / 3000).toBeLessThan(0.26);
   });
 
   it("draws weights from Beta(alpha, alpha)", () => {
@@ -93,7 +98,7 @@ describe("mixBatch", () => {
   it("gives rows of sum 1, for any batch", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }), fc.nat(), fc.double({ min: 0, max: 0.9, noNaN: true }), (batch, seed, labelSmoothing) => {
-        const options = { mixup: 0.8, cutmix: 1, mixupSwitchProb: 0.5, labelSmoothing };
+        const options = { mixup: 0.8, cutmix: 1, switchProbability: 0.5, probability: 1, labelSmoothing };
         const some = Int32Array.from({ length: batch }, (_, i) => (i * 5) % 7);
         const targets = mixBatch(numbered([batch, 1, 4, 4]), [batch, 1, 4, 4], some, 7, options, new Philox(seed, "mix"));
         for (let i = 0; i < batch; i++) {
