@@ -84,7 +84,7 @@ describe("kernels", () => {
 
   it("have a file of the same name in every layer", () => {
     const stems = [...new Set(listed.map((name) => name.replace(/_grad(_\w+)?$/, "").replaceAll("_", "-")))];
-    const wanted = stems.flatMap((stem) => [`src/backend/reference/${stem}.ts`, `tests/ops/${stem}.test.ts`]);
+    const wanted = stems.flatMap((stem) => [`src/backend/reference/${stem}.ts`, `wasm/kernels/${stem}.c`, `tests/ops/${stem}.test.ts`]);
     expect(wanted.filter((file) => !existsSync(file))).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { Kernels } from "./kernels.js";
 
 /** A CUDA device, as the runtime reports it; `computeCapability` is `"9.0"`, `memoryBytes` all of its memory. */
 export interface CudaDevice {
@@ -25,6 +26,8 @@ export interface CudaReport {
 /** The exports of the addon (native/addon.cc). */
 export interface NativeAddon {
   cudaDevices(): CudaReport;
+  /** The C kernels in scalar form, working on `heap`, which must not be detached: what the tests hold the binder with; not an engine. */
+  scalarKernels(heap: ArrayBuffer): Kernels;
 }
 
 /** A working addon and its answer, or why there is none. */
