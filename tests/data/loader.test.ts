@@ -1,6 +1,6 @@
 /** The loader: order, determinism over workers and starting points, unreadable images, errors and shutdown. */
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -11,7 +11,6 @@ import { Philox } from "../../src/backend/philox.js";
 import { type ImageDataset, subset } from "../../src/data/dataset.js";
 import { type ImageBatch, ImageLoader, type LoaderOptions, type SkippedImage } from "../../src/data/loader.js";
 import { openImages } from "../../src/data/open.js";
-import { skippedLog } from "../../src/data/skipped-log.js";
 import { evaluationTransform, finetuneTransform, type ImageSettings, pretrainTransform } from "../../src/data/transform.js";
 
 const SETTINGS: ImageSettings = {
@@ -227,18 +226,6 @@ describe("unreadable images", () => {
     const evaluation = load(dataset, { training: false, transform: evaluationTransform(SETTINGS, 16, 3) });
     await expect(take(evaluation, 9)).rejects.toThrow(/couldn't be read/);
     await expect(take(evaluation, 9)).rejects.toThrow(/couldn't be read/);
-  });
-
-  it("are listed in a file, one line each", async () => {
-    const path = join(root, "skipped.jsonl");
-    const log = skippedLog(path);
-    log({ name: 'a "b".png', error: "cut" });
-    log({ name: "c.png", error: "empty file" });
-    const lines = (await readFile(path, "utf8")).trim().split("\n");
-    expect(lines.map((line) => JSON.parse(line))).toEqual([
-      { name: 'a "b".png', error: "cut" },
-      { name: "c.png", error: "empty file" },
-    ]);
   });
 });
 
