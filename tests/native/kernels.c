@@ -1,0 +1,155 @@
+/*
+ * Runs every kernel over odd sizes in buffers of exactly the size it may use, for the address and undefined-behaviour sanitizers to watch.
+ * Values are judged by tests/ops; here the only wrong result is a report.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../wasm/main.c"
+
+static void *blocks[64];
+static int block_count;
+
+static void *block(size_t bytes) { return blocks[block_count++] = malloc(bytes > 0 ? bytes : 1); }
+static void release(void) {
+  while (block_count > 0) free(blocks[--block_count]);
+}
+
+static uint32_t state = 1;
+static uint32_t draw(void) { return state = state * 1664525u + 1013904223u, state >> 8; }
+
+/* n floats in [-1, 1) */
+static float *floats(int32_t n) {
+  float *x = block((size_t)n * sizeof(float));
+  for (int32_t i = 0; i < n; i++) x[i] = (float)draw() / 8388608.0f - 1.0f;
+  return x;
+}
+static float *some(int present, int32_t n) { return present ? floats(n) : NULL; }
+/* n integers in [low, high) */
+static int32_t *ints(int32_t n, int32_t low, int32_t high) {
+  int32_t *x = block((size_t)n * sizeof(int32_t));
+  for (int32_t i = 0; i < n; i++) x[i] = low + (int32_t)(draw() % (uint32_t)(high - low));
+  return x;
+}
+static float *scalar(float value) {
+  float *x = floats(1);
+  *x = value;
+  return x;
+}
+static uint32_t *random_block(void) { return (uint32_t *)ints(4, 0, 1 << 20); }
+
+static const int32_t sizes[] = {1, 3, 4, 5, 15, 16, 17, 37, 131};
+#define EACH(name, i, limit) for (int32_t i = 0, name = 0; i < (limit) && (name = sizes[i], 1); i++)
+
+static void flat(int32_t n) {
+  fill(floats(n), n, 2.0f);
+  copy(floats(n), floats(n), n);
+  add(floats(n), floats(n), floats(n), n);
+  gelu(floats(n), floats(n), n);
+  gelu_grad(floats(n), floats(n), floats(n), n);
+  squared_norm(floats(1), floats(n), n);
+  clip_scale(floats(1), scalar(2.0f), 1.0f);
+  float *second = floats(n), *scalars = floats(4);
+  for (int32_t i = 0; i < n; i++) second[i] = second[i] * second[i];
+  adamw(floats(n), floats(n), second, floats(n), scalar(0.5f), scalars, n, 1.0f, 0.1f, 0.9f, 0.99f);
+  adamw(floats(n), floats(n), second, floats(n), scalar(NAN), scalars, n, 1.0f, 0.1f, 0.9f, 0.99f);
+  ema(floats(n), floats(n), scalar(0.9f), n);
+  binary_cross_entropy(floats(1), floats(n), floats(n), floats(n), scalar(3.0f), n);
+  release();
+}
+
+static void rows(int32_t n, int32_t dim) {
+  int32_t count = n * dim;
+  for (int affine = 0; affine < 2; affine++) {
+    float *x = floats(count), *weight = some(affine, dim), *mean = floats(n), *rstd = floats(n);
+    layer_norm(floats(count), mean, rstd, x, weight, some(affine, dim), n, dim, 1e-6f);
+    layer_norm_grad(floats(count), some(affine, dim), some(affine, dim), floats(count), x, weight, mean, rstd, n, dim);
+  }
+  release();
+  int32_t *mask = ints(n, 0, 2), *index = ints(n, -1, n);
+  mask_rows(floats(count), floats(count), floats(dim), mask, n, dim);
+  mask_rows_grad(floats(count), floats(dim), floats(count), mask, n, dim);
+  gather_rows(floats(count), floats(count), index, n, dim);
+  gather_rows_grad(floats(count), floats(count), index, n, n, dim);
+  for (int beta = 0; beta < 3; beta++)
+    regression(floats(4), floats(count), floats(count), floats(count), index, scalar(3.0f), n, dim, (float)beta, 1.0f);
+  cross_entropy(floats(2), floats(count), floats(count), floats(count), scalar(3.0f), n, dim);
+  release();
+  int32_t *positions = ints(n, 0, 5);
+  relative_bias(floats(dim * n), floats(5 * dim), positions, dim, n);
+  relative_bias_grad(floats(5 * dim), floats(dim * n), positions, dim, n, 5);
+  release();
+}
+
+static void matrices(int32_t n, int32_t in, int32_t out) {
+  for (int bias = 0; bias < 2; bias++) {
+    float *x = floats(n * in), *weight = floats(out * in), *dy = floats(n * out);
+    linear(floats(n * out), x, weight, some(bias, out), n, in, out);
+    linear_grad_input(floats(n * in), dy, weight, n, in, out);
+    linear_grad_weight(floats(out * in), some(bias, out), dy, x, n, in, out);
+  }
+  release();
+}
+
+static void samples(int32_t batch, int32_t tokens, int32_t dim) {
+  int32_t count = batch * tokens * dim;
+  uint32_t *rng = random_block();
+  dropout(floats(count), floats(count), rng, batch, tokens * dim, 0.3f, 1);
+  for (int variant = 0; variant < 4; variant++) {
+    float *gamma = some(variant & 1, dim), *x = floats(count), drop = variant & 2 ? 0.5f : 0.0f;
+    uint32_t *keep = drop > 0 ? rng : NULL;
+    residual(floats(count), floats(count), x, gamma, keep, batch, tokens, dim, drop, 1);
+    residual_grad(floats(count), some(variant & 1, dim), floats(count), x, gamma, keep, batch, tokens, dim, drop, 1);
+  }
+  release();
+  prepend_token(floats(count + batch * dim), floats(count), floats(dim), batch, tokens, dim);
+  prepend_token_grad(floats(count), floats(dim), floats(count + batch * dim), batch, tokens, dim);
+  add_position(floats(count), floats(count), floats(tokens * dim), batch, tokens, dim);
+  add_position_grad(floats(tokens * dim), floats(count), batch, tokens, dim);
+  release();
+  for (int32_t first = 0; first < 2; first++) {
+    int32_t *lengths = first ? ints(batch, 0, tokens + 1) : NULL;
+    mean_pool(floats(batch * dim), floats(count), lengths, batch, tokens, dim, first);
+    mean_pool_grad(floats(count), floats(batch * dim), lengths, batch, tokens, dim, first);
+    for (int32_t normalization = 0; normalization < 3; normalization++)
+      for (int32_t accumulate = 0; accumulate < 2; accumulate++)
+        average_layer(floats(count), floats(count), batch, tokens, dim, first, normalization, 0.5f, 1e-5f, accumulate);
+    release();
+  }
+  int32_t channels = 2, height = 2 * tokens, width = 3 * tokens, pixels = batch * channels * height * width;
+  patchify(floats(pixels), floats(pixels), batch, channels, height, width, tokens);
+  release();
+}
+
+static void heads_of(int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim) {
+  int32_t count = batch * tokens * heads * head_dim, pairs = heads * tokens * tokens;
+  for (int variant = 0; variant < 8; variant++) {
+    float drop = variant & 4 ? 0.3f : 0.0f;
+    uint32_t *rng = drop > 0 ? random_block() : NULL;
+    int32_t *lengths = variant & 2 ? ints(batch, 0, tokens + 2) : NULL;
+    float *bias = some(variant & 1, pairs), *qkv = floats(3 * count), *out = floats(count), *lse = floats(batch * heads * tokens);
+    attention(out, lse, qkv, bias, lengths, rng, batch, tokens, heads, head_dim, drop, 2);
+    attention_grad(floats(3 * count), some(variant & 1, pairs), floats(count), out, lse, qkv, bias, lengths, rng, batch, tokens, heads,
+                   head_dim, drop, 2);
+    release();
+  }
+}
+
+int main(void) {
+  EACH(n, i, 9) flat(n);
+  flat(70001);
+  EACH(n, i, 9) EACH(dim, j, 9) rows(n, dim);
+  rows(1031, 19);
+  EACH(n, i, 8) EACH(in, j, 8) EACH(out, k, 8) matrices(n, in, out);
+  matrices(149, 401, 67);
+  matrices(401, 31, 157);
+  EACH(batch, i, 3) EACH(tokens, j, 8) EACH(dim, k, 8) samples(batch, tokens, dim);
+  EACH(tokens, i, 9) EACH(head_dim, j, 8) heads_of(2, tokens, 1 + j % 2, head_dim);
+  heads_of(1, 65, 2, 64);
+  heads_of(3, 73, 1, 80);
+  heads_of(1, 197, 1, 130);
+  free(workspace(1));
+  puts("all kernels ran");
+  return 0;
+}
