@@ -65,7 +65,7 @@ export interface LabelledData<I> {
 export interface LabelledOptions {
   /** Number of labels to train with, the same of each class; all when absent. */
   labels?: number;
-  /** Judge on this part of the training data, taken out before `labels`, instead of the test split. */
+  /** Judge on this part of the labelled samples, which are then not trained on, instead of the test split. */
   holdOut?: number;
   /** Class names of a trained model, which fix the order of labels. */
   classes?: readonly string[];

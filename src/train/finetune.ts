@@ -28,7 +28,7 @@ export interface FinetuneRun<C extends { train: TrainConfig; model: { layerNormE
   device: Device;
   /** Number of labels to train with, the same of each class; all when absent. */
   labels?: number;
-  /** Evaluate on this part of the training data instead of its test split. */
+  /** Evaluate on this part of the labelled samples, which are then not trained on, instead of the test split. */
   holdOut?: number;
   resume?: boolean;
   signal?: AbortSignal;

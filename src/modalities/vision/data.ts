@@ -47,6 +47,7 @@ export async function openLabelledImages(path: string, config: VisionConfig, opt
   const { model, data, train } = config;
   let training = await openTrainingSplit(path, options.classes ?? null);
   const classes = requireClasses(training);
+  if (options.labels !== undefined) training = balancedSubset(training, options.labels, train.seed);
   let judged: ImageDataset | null = null;
   if (options.holdOut !== undefined) {
     const parts = holdOut(training, options.holdOut, train.seed);
@@ -55,7 +56,6 @@ export async function openLabelledImages(path: string, config: VisionConfig, opt
   } else if ((await imageSplits(path)).includes("test")) {
     judged = await openImages(path, { split: "test", classes });
   }
-  if (options.labels !== undefined) training = balancedSubset(training, options.labels, train.seed);
 
   const loader = new ImageLoader(training, {
     // A few labels may be less than a batch; then every epoch is one batch.

@@ -1,0 +1,39 @@
+/**
+ * data2vec for Node: self-supervised pretraining, fine-tuning and inference.
+ *
+ * @packageDocumentation
+ */
+import type { Backend } from "./backend/backend.js";
+import { type EngineChoice, type OpenOptions, openBackend } from "./backend/open.js";
+import { Device } from "./tensor/device.js";
+
+export type { Backend, EngineName, Heap } from "./backend/backend.js";
+export { OutOfMemoryError } from "./backend/backend.js";
+export { engines } from "./backend/doctor.js";
+export type { EngineChoice, OpenOptions } from "./backend/open.js";
+export { CheckpointError } from "./checkpoint/error.js";
+export { type HostTensor, readSafetensors, writeSafetensors } from "./checkpoint/safetensors.js";
+export { ConfigError } from "./config/resolve.js";
+export { visionPresets } from "./modalities/vision/presets.js";
+export { vision } from "./modalities/vision/vision.js";
+export { type Evaluation, evaluate } from "./tasks/evaluate.js";
+export { extract } from "./tasks/extract.js";
+export { type FeatureOptions, pooledFeatures } from "./tasks/features.js";
+export { accuracy, encoderFeatures, inputFeatures, type LabelledFeatures } from "./tasks/labelled-features.js";
+export { type InferenceModel, loadModel } from "./tasks/load-model.js";
+export { nearestNeighbours } from "./tasks/nearest-neighbours.js";
+export { type Prediction, predict } from "./tasks/predict.js";
+export { Device } from "./tensor/device.js";
+export { loadConfig } from "./train/config.js";
+export { TrainingError } from "./train/errors.js";
+export { type FinetuneReport, type FinetuneRun, finetune } from "./train/finetune.js";
+export { fitLinearProbe, type LinearProbe, type ProbeConfig } from "./train/linear-probe.js";
+export { LockedError } from "./train/lock.js";
+export { type PretrainRun, pretrain } from "./train/pretrain.js";
+export type { StepReport } from "./train/trainer.js";
+
+/** Opens a device on an engine; `auto` takes the best that is there. Close it with `using` or {@link Device.close}. */
+export async function openDevice(engine: EngineChoice = "auto", options: OpenOptions = {}): Promise<Device> {
+  const backend: Backend = await openBackend(engine, options);
+  return new Device(backend);
+}
