@@ -13,6 +13,8 @@ const schema = z.object({
   configHash: z.string(),
   /** The effective configuration. */
   config: z.record(z.string(), z.unknown()),
+  /** What the run learns from: number of samples, classes, labels, as far as the order of its batches depends on it. */
+  data: z.record(z.string(), z.unknown()),
   /** The best evaluation so far, null before the first. */
   best: z.object({ value: z.number(), step: z.int().min(0) }).nullable(),
   /** Evaluations since then without a better one. */

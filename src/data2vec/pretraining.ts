@@ -41,7 +41,7 @@ export interface RegressionHead extends Module {
  * data2vec 1.0: the student sees a masked input and predicts, at the masked positions, the average of the normalised top layers of a teacher
  * that sees all of it (paper section 3).
  */
-export class Data2VecPretraining<I> {
+export class Data2VecPretraining<I> implements Disposable {
   readonly student: Data2VecEncoder<I>;
   readonly teacher: Data2VecEncoder<I>;
   readonly head: RegressionHead;
@@ -121,5 +121,9 @@ export class Data2VecPretraining<I> {
   release(): void {
     this.store.release();
     this.ema.teacher.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
   }
 }

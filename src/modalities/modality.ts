@@ -99,6 +99,8 @@ export interface LoadedModel<C> {
  */
 export interface Modality<C extends { train: TrainConfig }, I> {
   readonly name: string;
+  /** What a trained model fixes of a configuration: two models with the same take the same parameters and compute alike. */
+  architecture(config: C): object;
   createEncoder(config: C, parts: EncoderParts): Data2VecEncoder<I>;
   createRegressionHead(config: C): (dim: number) => RegressionHead;
   targetConfig(config: C): TargetConfig;
@@ -106,11 +108,11 @@ export interface Modality<C extends { train: TrainConfig }, I> {
   /** Opens unlabelled training data; masks and augmentation are those of `config`. */
   openPretraining(path: string, config: C, onSkip: OnSkip): Promise<Feed<MaskedInput<I>>>;
   openLabelled(path: string, config: C, options: LabelledOptions): Promise<LabelledData<I>>;
-  /** Writes a model folder as Hugging Face has it: config.json, model.safetensors, preprocessor. */
   /** Inputs from files (images, clips, lines), in micro-batches; throws naming the file that can't be read. */
   openFiles(files: readonly string[], config: C): AsyncIterable<PreparedBatch<I>>;
   /** Raw model inputs from a `.safetensors`, under Hugging Face's names. */
   rawInputs(tensors: ReadonlyMap<string, HostTensor>, config: C): PreparedBatch<RawInput<I>>;
+  /** Writes a model folder as Hugging Face has it: config.json, model.safetensors, preprocessor. */
   saveModel(folder: string, config: C, parameters: Map<string, HostTensor>, classes: readonly string[] | null): Promise<void>;
   loadModel(folder: string): Promise<LoadedModel<C>>;
 }

@@ -1,4 +1,5 @@
 import type { Shape } from "../tensor/shape.js";
+import { Constant } from "./constant.js";
 import { Parameter, type ParameterOptions } from "./parameter.js";
 
 /** A parameter with its place in the model. */
@@ -10,15 +11,28 @@ export interface NamedParameter {
   readonly layer: number;
 }
 
-/** A part of a model: it declares parameters and parts of its own by name. Memory and values come from a store. */
+/** A constant with its dotted path from the root module. */
+export interface NamedConstant {
+  readonly name: string;
+  readonly constant: Constant;
+}
+
+/** A part of a model: it declares parameters, constants and parts of its own by name. Memory and values come from a store. */
 export abstract class Module {
   readonly #parameters = new Map<string, Parameter>();
+  readonly #constants = new Map<string, Constant>();
   readonly #children = new Map<string, { module: Module; layer: number | null }>();
 
   /** Every parameter of this module and its parts, in the order of declaration. */
   *namedParameters(prefix = "", layer = Number.POSITIVE_INFINITY): Generator<NamedParameter> {
     for (const [name, parameter] of this.#parameters) yield { name: prefix + name, parameter, layer: parameter.layer ?? layer };
     for (const [name, child] of this.#children) yield* child.module.namedParameters(`${prefix}${name}.`, child.layer ?? layer);
+  }
+
+  /** Every constant of this module and its parts. */
+  *namedConstants(prefix = ""): Generator<NamedConstant> {
+    for (const [name, constant] of this.#constants) yield { name: prefix + name, constant };
+    for (const [name, { module }] of this.#children) yield* module.namedConstants(`${prefix}${name}.`);
   }
 
   /** Number of learned values. */
@@ -32,6 +46,13 @@ export abstract class Module {
     const parameter = new Parameter(shape, options);
     this.#parameters.set(name, parameter);
     return parameter;
+  }
+
+  /** Declares an index (i32) that is computed once and never learned. */
+  protected constant(name: string, shape: Shape, compute: () => Int32Array): Constant {
+    const constant = new Constant(shape, compute);
+    this.#constants.set(name, constant);
+    return constant;
   }
 
   /** Declares a part; `layer` is its depth for layer-wise learning-rate decay, inherited when absent. */

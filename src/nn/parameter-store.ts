@@ -29,14 +29,16 @@ export class ParameterStore {
   readonly count: number;
   readonly values: Tensor<"f32">;
   readonly gradients: Tensor<"f32"> | null;
+  readonly #constants: Tensor<"i32">[];
 
-  /** Gives memory to every parameter of `modules` (name to module); without gradients when `trainable` is false. */
+  /** Gives memory to every parameter and constant of `modules` (name to module); without gradients when `trainable` is false. */
   constructor(
     readonly device: Device,
     modules: Record<string, Module>,
     { trainable, label }: { trainable: boolean; label: string },
   ) {
-    const named = Object.entries(modules).flatMap(([prefix, module]) => [...module.namedParameters(prefix === "" ? "" : `${prefix}.`)]);
+    const prefixed = Object.entries(modules).map(([name, module]) => [name === "" ? "" : `${name}.`, module] as const);
+    const named = prefixed.flatMap(([prefix, module]) => [...module.namedParameters(prefix)]);
     const rank = (entry: NamedParameter) => (entry.parameter.decays ? 0 : 1);
     named.sort((a, b) => compareLayers(a.layer, b.layer) || rank(a) - rank(b));
 
@@ -55,6 +57,13 @@ export class ParameterStore {
     for (const { name, parameter, offset: at } of this.entries) {
       parameter.bind(device, name, this.values.ptr + at * 4, this.gradients === null ? 0 : this.gradients.ptr + at * 4);
     }
+    this.#constants = prefixed
+      .flatMap(([prefix, module]) => [...module.namedConstants(prefix)])
+      .map(({ name, constant }) => {
+        const value = device.state(constant.shape, name, "i32");
+        constant.bind(value);
+        return value;
+      });
   }
 
   /** Draws every parameter anew; each has a random stream of its own, so that adding one doesn't change the others. */
@@ -86,6 +95,7 @@ export class ParameterStore {
   release(): void {
     this.device.release(this.values);
     if (this.gradients !== null) this.device.release(this.gradients);
+    for (const constant of this.#constants) this.device.release(constant);
   }
 }
 

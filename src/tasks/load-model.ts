@@ -31,6 +31,11 @@ export async function loadModel<C extends { train: TrainConfig; model: { layerNo
     classes: classes?.length ?? null,
     trainable: false,
   });
-  writeParameters(model.store, parameters);
+  try {
+    writeParameters(model.store, parameters);
+  } catch (error) {
+    model.release();
+    throw error;
+  }
   return { ...loaded, model, folder };
 }

@@ -41,7 +41,7 @@ class Pooler extends Module {
 }
 
 /** An encoder with what reduces its output to one vector per sample and, if there are classes, a linear classifier (paper section 4.1). */
-export class Model<I> {
+export class Model<I> implements Disposable {
   readonly store: ParameterStore;
   readonly #pooler: Pooler | null;
   readonly #classifier: Linear | null;
@@ -72,6 +72,10 @@ export class Model<I> {
   /** Frees the parameters; the model must not be used afterwards. */
   release(): void {
     this.store.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
   }
 
   #pool(last: Tensor): Tensor | null {

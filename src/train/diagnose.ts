@@ -25,7 +25,7 @@ export async function diagnose<I>(task: Task<I>, { step, what, value, batches, p
   return new TrainingError(
     `step ${step}: the ${what} is ${value}; the first tensor that went bad: ${bad ?? "none when the step was run again"}\n` +
       `samples of the batch: ${shown}\n` +
-      "the update was not made and the last checkpoint is good: lower train.learningRate, lengthen train.warmupSteps, " +
+      "nothing of this step was saved and the last checkpoint is good: lower train.learningRate, lengthen train.warmupSteps, " +
       "set train.clipNorm, or look at those samples",
   );
 }

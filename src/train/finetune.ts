@@ -1,7 +1,8 @@
 import { findCheckpoint, resolveModelFolder, writeCheckpoint } from "../checkpoint/directory.js";
+import { CheckpointError } from "../checkpoint/error.js";
 import { readParameters, writeParameters } from "../checkpoint/parameters.js";
 import { type TrainerState, writeTrainerState } from "../checkpoint/trainer-state.js";
-import { configHash } from "../config/resolve.js";
+import { configChanges, configHash } from "../config/resolve.js";
 import type { TrainConfig } from "../config/train.js";
 import { CLASSIFICATION_PARTS, type LabelledData, type Modality } from "../modalities/modality.js";
 import { ClassificationTask } from "../tasks/classification.js";
@@ -11,7 +12,7 @@ import type { Device } from "../tensor/device.js";
 import { AdamW } from "./optimizer.js";
 import { flatReport } from "./pretrain.js";
 import { RunFolder } from "./run-folder.js";
-import { expectSameConfig, loadOptimizer, saveOptimizer } from "./state.js";
+import { expectSameConfig, expectSameData, loadOptimizer, saveOptimizer } from "./state.js";
 import { type StepReport, train } from "./trainer.js";
 
 /** A fine-tuning run: classification. */
@@ -54,49 +55,52 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
   const { steps, logEvery, saveEvery, evaluateEvery, keepBest, patience, seed } = config.train;
   using folder = await RunFolder.open(run.out, { resume: run.resume });
   const { resumed } = folder;
-  if (resumed !== null) expectSameConfig(resumed.config, config);
+  if (resumed !== null) expectSameConfig(resumed, config);
   const data: LabelledData<I> = await modality.openLabelled(run.data, config, {
     labels,
     holdOut,
-    onSkip: (skipped) => folder.skipped.append(skipped),
+    onSkip: (skipped) => folder.skip(skipped),
   });
-  const model = new Model(device, modality.createEncoder(config, CLASSIFICATION_PARTS), {
-    pooling: "mean",
-    layerNormEps: config.model.layerNormEps,
-    classes: data.classes.length,
-    trainable: true,
-  });
-  const task = new ClassificationTask(model);
-  const optimizer = new AdamW(task.store, config.train, task.depth);
-  let step = 0;
-  let saved = -1;
-  let best: TrainerState["best"] = null;
-  let evaluationsSinceBest = 0;
-
-  const saveModel = async (target: string) => modality.saveModel(target, config, await readParameters(model.store), data.classes);
-  const save = async () => {
-    await writeCheckpoint(folder.checkpoint, async (target) => {
-      await saveModel(target);
-      await saveOptimizer(target, optimizer);
-      await writeTrainerState(target, { step, seed, configHash: configHash(config), config, best, evaluationsSinceBest });
-    });
-    saved = step;
-  };
-  const judge = async (): Promise<Evaluation | null> => {
-    if (data.evaluation === null) return null;
-    const evaluation = await evaluate(model, data.evaluation);
-    if (best === null || evaluation.accuracy > best.value) {
-      best = { value: evaluation.accuracy, step };
-      evaluationsSinceBest = 0;
-      if (keepBest) await writeCheckpoint(folder.best, saveModel);
-    } else {
-      evaluationsSinceBest++;
-    }
-    folder.metrics.append({ step, evaluationAccuracy: evaluation.accuracy, evaluationLoss: evaluation.loss });
-    return evaluation;
-  };
-
+  const origin = { samples: data.train.size, classes: data.classes, labels: labels ?? null, holdOut: holdOut ?? null };
   try {
+    if (resumed !== null) expectSameData(resumed, origin);
+    using model = new Model(device, modality.createEncoder(config, CLASSIFICATION_PARTS), {
+      pooling: "mean",
+      layerNormEps: config.model.layerNormEps,
+      classes: data.classes.length,
+      trainable: true,
+    });
+    const task = new ClassificationTask(model);
+    using optimizer = new AdamW(task.store, config.train, task.depth);
+    let step = 0;
+    let saved = -1;
+    let best: TrainerState["best"] = null;
+    let evaluationsSinceBest = 0;
+
+    const saveModel = async (target: string) => modality.saveModel(target, config, await readParameters(model.store), data.classes);
+    const save = async () => {
+      await writeCheckpoint(folder.checkpoint, async (target) => {
+        await saveModel(target);
+        await saveOptimizer(target, optimizer);
+        const state = { step, seed, configHash: configHash(config), config, data: origin, best, evaluationsSinceBest };
+        await writeTrainerState(target, state);
+      });
+      saved = step;
+    };
+    const judge = async (): Promise<Evaluation | null> => {
+      if (data.evaluation === null) return null;
+      const evaluation = await evaluate(model, data.evaluation);
+      if (best === null || evaluation.accuracy > best.value) {
+        best = { value: evaluation.accuracy, step };
+        evaluationsSinceBest = 0;
+        if (keepBest) await writeCheckpoint(folder.best, saveModel);
+      } else {
+        evaluationsSinceBest++;
+      }
+      folder.metrics.append({ step, evaluationAccuracy: evaluation.accuracy, evaluationLoss: evaluation.loss });
+      return evaluation;
+    };
+
     model.store.initialize(seed);
     await folder.saveConfig(config);
     if (resumed !== null) {
@@ -106,11 +110,10 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
       ({ step, best, evaluationsSinceBest } = resumed);
       saved = step;
     } else if (run.model !== null) {
-      const { parameters } = await modality.loadModel((await resolveModelFolder(run.model)).folder);
-      const allowMissing = (name: string) => FRESH.test(name);
-      const pretrained = new Map([...parameters].filter(([name]) => !FRESH.test(name)));
-      writeParameters(model.store, pretrained, model.store.values, { allowMissing });
+      await loadPretrained(modality, config, run.model, model);
     }
+    const outOfPatience = () => patience > 0 && evaluationsSinceBest >= patience;
+    if (outOfPatience()) return;
     const batches = (from: number) => data.train.batches(from);
     let failed = true;
     try {
@@ -123,7 +126,7 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
         failed = false;
         yield { ...report, evaluation };
         failed = true;
-        if (patience > 0 && evaluationsSinceBest >= patience) break;
+        if (outOfPatience()) break;
       }
       failed = false;
     } finally {
@@ -132,7 +135,22 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
   } finally {
     await data.train.close();
     await data.evaluation?.close();
-    optimizer.release();
-    model.release();
   }
+}
+
+/** Fills a classifier with a pretrained encoder; what only the classifier has stays as it is. */
+async function loadPretrained<C extends { train: TrainConfig }, I>(
+  modality: Modality<C, I>,
+  config: C,
+  path: string,
+  model: Model<I>,
+): Promise<void> {
+  const { folder } = await resolveModelFolder(path);
+  const { parameters, config: theirs } = await modality.loadModel(folder);
+  const changes = configChanges({ model: modality.architecture(theirs) }, { model: modality.architecture(config) });
+  if (changes.length > 0) {
+    throw new CheckpointError(`the configuration is of another architecture than the model in ${folder}: ${changes.join("; ")}`);
+  }
+  const pretrained = new Map([...parameters].filter(([name]) => !FRESH.test(name)));
+  writeParameters(model.store, pretrained, model.store.values, { allowMissing: (name) => FRESH.test(name) });
 }

@@ -18,7 +18,7 @@ export interface OptimizerConfig {
  * AdamW with gradient clipping over the flat memory of a store. An update whose gradient norm isn't finite changes nothing, so that the
  * parameters stay good.
  */
-export class AdamW {
+export class AdamW implements Disposable {
   /** First and second moments, laid out as the store's values. */
   readonly m: Tensor<"f32">;
   readonly v: Tensor<"f32">;
@@ -80,7 +80,12 @@ export class AdamW {
     }
   }
 
+  /** Frees the moments; the optimizer must not be used afterwards. */
   release(): void {
     for (const tensor of [this.m, this.v, this.squaredNorm, this.#clipScale]) this.store.device.release(tensor);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
   }
 }

@@ -9,7 +9,15 @@ import { PretrainTask } from "../tasks/pretrain.js";
 import type { Device } from "../tensor/device.js";
 import { AdamW } from "./optimizer.js";
 import { RunFolder } from "./run-folder.js";
-import { expectSameConfig, loadOptimizer, loadPretrainingParts, saveOptimizer, savePretrainingParts, withoutHead } from "./state.js";
+import {
+  expectSameConfig,
+  expectSameData,
+  loadOptimizer,
+  loadPretrainingParts,
+  saveOptimizer,
+  savePretrainingParts,
+  withoutHead,
+} from "./state.js";
 import { type StepReport, train } from "./trainer.js";
 
 /** A pretraining run. */
@@ -37,32 +45,34 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
   const { modality, config, device, signal } = run;
   using folder = await RunFolder.open(run.out, { resume: run.resume });
   const { resumed } = folder;
-  if (resumed !== null) expectSameConfig(resumed.config, config);
-  const feed = await modality.openPretraining(run.data, config, (skipped) => folder.skipped.append(skipped));
-  const method = new Data2VecPretraining(
-    device,
-    () => modality.createEncoder(config, PRETRAINING_PARTS),
-    modality.createRegressionHead(config),
-    modality.targetConfig(config),
-  );
-  const task = new PretrainTask(method, modality.emaSchedule(config));
-  const optimizer = new AdamW(task.store, config.train, task.depth);
-  let step = 0;
-  let saved = -1;
-
-  const save = async () => {
-    await writeCheckpoint(folder.checkpoint, async (target) => {
-      const student = await readParameters(task.store);
-      await modality.saveModel(target, config, withoutHead(student), null);
-      await savePretrainingParts(target, await readParameters(method.ema.teacher), student);
-      await saveOptimizer(target, optimizer);
-      const state = { step, seed: config.train.seed, configHash: configHash(config), config, best: null, evaluationsSinceBest: 0 };
-      await writeTrainerState(target, state);
-    });
-    saved = step;
-  };
-
+  if (resumed !== null) expectSameConfig(resumed, config);
+  const feed = await modality.openPretraining(run.data, config, (skipped) => folder.skip(skipped));
+  const data = { samples: feed.size };
   try {
+    if (resumed !== null) expectSameData(resumed, data);
+    using method = new Data2VecPretraining(
+      device,
+      () => modality.createEncoder(config, PRETRAINING_PARTS),
+      modality.createRegressionHead(config),
+      modality.targetConfig(config),
+    );
+    const task = new PretrainTask(method, modality.emaSchedule(config));
+    using optimizer = new AdamW(task.store, config.train, task.depth);
+    let step = 0;
+    let saved = -1;
+
+    const save = async () => {
+      await writeCheckpoint(folder.checkpoint, async (target) => {
+        const student = await readParameters(task.store);
+        await modality.saveModel(target, config, withoutHead(student), null);
+        await savePretrainingParts(target, await readParameters(method.ema.teacher), student);
+        await saveOptimizer(target, optimizer);
+        const state = { step, seed: config.train.seed, configHash: configHash(config), config, data, best: null, evaluationsSinceBest: 0 };
+        await writeTrainerState(target, state);
+      });
+      saved = step;
+    };
+
     method.initialize(config.train.seed);
     await folder.saveConfig(config);
     if (resumed !== null) {
@@ -93,8 +103,6 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
     }
   } finally {
     await feed.close();
-    optimizer.release();
-    method.release();
   }
 }
 

@@ -3,7 +3,7 @@
  * in fine-tuning, `best/`.
  */
 import { appendFileSync, createReadStream } from "node:fs";
-import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { findCheckpoint, recoverCheckpoint } from "../checkpoint/directory.js";
@@ -24,6 +24,18 @@ export class JsonLines {
     } catch (error) {
       throw fileError(this.file, error);
     }
+  }
+
+  /** The lines so far, none where there is no file. */
+  async read(): Promise<Record<string, unknown>[]> {
+    const text = await readFile(this.file, "utf8").catch((error) => {
+      if (systemCode(error) === "ENOENT") return "";
+      throw fileError(this.file, error);
+    });
+    return text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line));
   }
 
   /** Drops, in one step, the lines whose `step` is after `step` and those that a crash cut short. */
@@ -57,6 +69,8 @@ export class RunFolder {
   readonly checkpoint: string;
   /** Where the model of the best evaluation goes. */
   readonly best: string;
+  /** Names of the samples in `skipped.jsonl`. */
+  readonly #skippedNames = new Set<string>();
   #release: (() => void) | null;
 
   private constructor(
@@ -101,12 +115,20 @@ export class RunFolder {
       const state = checkpoint === undefined ? null : await readTrainerState(checkpoint);
       const run = new RunFolder(folder, state, release);
       for (const lines of [run.metrics, run.skipped]) await lines.truncateAfter(state?.step ?? 0);
+      for (const { name } of await run.skipped.read()) if (typeof name === "string") run.#skippedNames.add(name);
       return run;
     } catch (error) {
       release();
       if (names === null) await rmdir(folder).catch(() => {});
       throw error;
     }
+  }
+
+  /** Adds a sample that couldn't be read to `skipped.jsonl`, once however often the run is continued. */
+  skip(sample: { name: string; error: string }): void {
+    if (this.#skippedNames.has(sample.name)) return;
+    this.skipped.append(sample);
+    this.#skippedNames.add(sample.name);
   }
 
   /** Writes the effective configuration to `config.yaml`. */

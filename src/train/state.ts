@@ -2,6 +2,7 @@ import path from "node:path";
 import { CheckpointError } from "../checkpoint/error.js";
 import { readParameters, writeParameters } from "../checkpoint/parameters.js";
 import { type HostTensor, readSafetensors, writeSafetensors } from "../checkpoint/safetensors.js";
+import type { TrainerState } from "../checkpoint/trainer-state.js";
 import { configChanges } from "../config/resolve.js";
 import type { AdamW } from "./optimizer.js";
 
@@ -60,11 +61,20 @@ export function withoutHead(student: ReadonlyMap<string, HostTensor>): Map<strin
 }
 
 /** Throws unless a run may go on with this configuration: only keys that don't touch the result may differ. */
-export function expectSameConfig(saved: object, now: object): void {
-  const changes = configChanges(saved, now).filter((change) => !FREE_KEYS.some((key) => change.startsWith(`${key}:`)));
+export function expectSameConfig({ config }: TrainerState, now: object): void {
+  const changes = configChanges(config, now).filter((change) => !FREE_KEYS.some((key) => change.startsWith(`${key}:`)));
   if (changes.length === 0) return;
   throw new CheckpointError(
     `the run can't go on with another configuration: ${changes.join("; ")}\nleave them out, or start a new run in another folder`,
+  );
+}
+
+/** Throws unless a run goes on with the data it began with, as far as they have been described. */
+export function expectSameData({ data }: TrainerState, now: object): void {
+  const changes = configChanges(data, now);
+  if (changes.length === 0) return;
+  throw new CheckpointError(
+    `the run can't go on with other data: ${changes.join("; ")}\ngive the same data and labels as before, or start a new run in another folder`,
   );
 }
 

@@ -24,6 +24,7 @@ const state: Omit<TrainerState, "format"> = {
   seed: 7,
   configHash: "00ff",
   config: { train: { steps: 100 } },
+  data: { samples: 60_000 },
   best: { value: 0.5, step: 10 },
   evaluationsSinceBest: 1,
 };

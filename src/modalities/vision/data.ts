@@ -55,6 +55,7 @@ export async function openLabelledImages(path: string, config: VisionConfig, opt
     judged = parts.heldOut;
   } else if ((await imageSplits(path)).includes("test")) {
     judged = await openImages(path, { split: "test", classes });
+    requireClasses(judged);
   }
 
   const loader = new ImageLoader(training, {

@@ -1,4 +1,5 @@
 import type { Data2VecEncoder, EncodeOptions } from "../../data2vec/encoder.js";
+import type { Constant } from "../../nn/constant.js";
 import { LayerNorm } from "../../nn/layer-norm.js";
 import { Linear } from "../../nn/linear.js";
 import { Module } from "../../nn/module.js";
@@ -52,9 +53,9 @@ export class VisionEncoder extends Module implements Data2VecEncoder<Tensor> {
   readonly #patchEmbed: Linear;
   readonly #positions: Parameter | null;
   readonly #relativePosition: RelativePosition | null;
+  readonly #relativeIndex: Constant | null;
   readonly #norm: LayerNorm | null;
   readonly #side: number;
-  #relativeIndex: Tensor<"i32"> | null = null;
 
   constructor(readonly config: VisionEncoderConfig) {
     super();
@@ -72,6 +73,8 @@ export class VisionEncoder extends Module implements Data2VecEncoder<Tensor> {
     this.#maskToken = config.maskToken ? this.parameter("maskToken", [1, dim], { init, layer: 0 }) : null;
     this.#patchEmbed = this.child("patchEmbed", new Linear(channels * patchSize ** 2, dim, init), 0);
     this.#positions = config.absolutePositions ? this.parameter("positions", [tokens, dim], { init, decay: false, layer: 0 }) : null;
+    this.#relativeIndex =
+      shared || perBlock ? this.constant("relativeIndex", [tokens, tokens], () => relativePositionIndex(this.#side)) : null;
     this.#relativePosition = shared ? this.child("relativePosition", new RelativePosition(rows, heads)) : null;
     this.transformer = this.child(
       "transformer",
@@ -112,18 +115,9 @@ export class VisionEncoder extends Module implements Data2VecEncoder<Tensor> {
     if (this.#positions !== null) x = addPosition(x, this.#positions.value);
     x = dropout(x, train ? this.config.dropout : 0, EMBEDDING_SITE);
     onEmbedding?.(x);
-    const index = this.config.relativePositionBias === "none" ? null : this.#index(x);
+    const index = this.#relativeIndex?.value ?? null;
     const bias = this.#relativePosition === null || index === null ? null : this.#relativePosition.forward(index);
     x = this.transformer.forward(x, { bias, relativeIndex: index, lengths: null, train, onLayer });
     return this.#norm === null ? x : device.within("norm", () => this.#norm!.forward(x));
-  }
-
-  #index({ device }: Tensor): Tensor {
-    if (this.#relativeIndex?.device !== device) {
-      const tokens = this.#side ** 2 + 1;
-      this.#relativeIndex = device.state([tokens, tokens], "relative-position index", "i32");
-      this.#relativeIndex.write(relativePositionIndex(this.#side));
-    }
-    return this.#relativeIndex;
   }
 }

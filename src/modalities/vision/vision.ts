@@ -2,7 +2,7 @@ import { resolveSteps } from "../../config/train.js";
 import { Linear } from "../../nn/linear.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { Modality } from "../modality.js";
-import { ffnDim, type VisionConfig } from "./config.js";
+import { ffnDim, type VisionConfig, visionArchitecture } from "./config.js";
 import { openImageFiles, openLabelledImages, openMaskedImages, rawImages } from "./data.js";
 import { VisionEncoder } from "./encoder.js";
 import { readVisionModel, writeVisionModel } from "./huggingface.js";
@@ -14,6 +14,8 @@ const INIT_CLIP = { pretraining: 1, finetuning: 2 };
 /** Images: patches, block-wise masks, BEiT's vision Transformer. */
 export const vision: Modality<VisionConfig, Tensor> = {
   name: "vision",
+  // The layer scale starts anywhere; only whether there is one matters.
+  architecture: ({ model }) => ({ ...visionArchitecture(model), layerScale: model.layerScale !== null }),
   createEncoder: (config, { maskToken, finalNorm }) =>
     new VisionEncoder({
       ...config.model,
