@@ -1,7 +1,7 @@
 import { describeOp, sizesAround } from "./describe-op.js";
 
 describeOp("add", {
-  cases: sizesAround(16, 10_007).map((count) => ({ count })),
+  cases: sizesAround(16, 40_009).map((count) => ({ count })),
   setup: ({ count }, draw) => ({
     inputs: { a: draw.normal(count), b: draw.normal(count) },
     outputs: { y: count },

@@ -1,7 +1,7 @@
 import { describeOp, sizesAround } from "./describe-op.js";
 
 describeOp("copy", {
-  cases: sizesAround(16, 10_007).map((count) => ({ count })),
+  cases: sizesAround(16, 40_009).map((count) => ({ count })),
   setup: ({ count }, draw) => ({
     inputs: { x: draw.normal(count) },
     outputs: { y: count },

@@ -116,23 +116,34 @@ function labelOf(shape: Shape): string {
 }
 
 /** A case and what it should give, computed once for all engines. */
-class Case {
+export class Case {
   #expected: Record<string, Float64Array> | undefined;
   constructor(readonly run: OpRun) {}
+  /** What the reference computes in float64; an element that it leaves unwritten is an error, one that it makes NaN is not. */
   get expected(): Record<string, Float64Array> {
-    return (this.#expected ??= runReference(this.run));
+    if (this.#expected) return this.#expected;
+    const results = runReference(this.run);
+    if (Object.values(results).some((values) => values.some(Number.isNaN))) {
+      for (const [name, values] of Object.entries(runReference(this.run, { fill: 0 }))) {
+        const unwritten = values.findIndex((value, e) => Number.isNaN(results[name][e]) && !Number.isNaN(value));
+        if (unwritten >= 0) throw new Error(`${name}[${unwritten}]: the reference leaves it unwritten`);
+      }
+    }
+    return (this.#expected = results);
   }
   get size(): number {
     return planBuffers(this.run).buffers.reduce((sum, { values }) => sum + values.length, 0);
   }
 }
 
-async function checkEngine(backend: Backend, { run, expected }: Case): Promise<void> {
+/** Runs a case on an engine: throws on a wrong result, an unwritten output, a changed input or a write outside a buffer. */
+export async function checkEngine(backend: Backend, { run, expected }: Case): Promise<void> {
   compare(await runEngine(backend, run), expected, run);
   if (run.inPlace) compare(await runEngine(backend, run, run.inPlace), expected, run);
 }
 
-async function checkThreads(backends: Backend[], run: OpRun): Promise<void> {
+/** Runs a case on several engines and throws unless all give the same bits. */
+export async function checkThreads(backends: Backend[], run: OpRun): Promise<void> {
   const [first, ...others] = await Promise.all(backends.map((backend) => runEngine(backend, run)));
   for (const [i, other] of others.entries()) {
     for (const [name, values] of Object.entries(first)) {
@@ -152,8 +163,8 @@ interface Plan {
   values: Values;
 }
 
-/** The buffers of a run with their starting contents: NaN in outputs, random numbers in sums. */
-function planBuffers(run: OpRun): { buffers: Plan[]; absent: string[] } {
+/** The buffers of a run with their starting contents: `fill` in outputs, random numbers in sums. */
+function planBuffers(run: OpRun, fill = Number.NaN): { buffers: Plan[]; absent: string[] } {
   const absent: string[] = [];
   const buffers: Plan[] = [];
   const add = (name: string, kind: Plan["kind"], values: Values | undefined) => {
@@ -162,7 +173,7 @@ function planBuffers(run: OpRun): { buffers: Plan[]; absent: string[] } {
   };
   for (const [name, values] of Object.entries(run.inputs)) add(name, "input", values);
   for (const [name, count] of Object.entries(run.outputs ?? {})) {
-    add(name, "output", count === undefined ? undefined : new Float32Array(count).fill(Number.NaN));
+    add(name, "output", count === undefined ? undefined : new Float32Array(count).fill(fill));
   }
   for (const [name, count] of Object.entries(run.sums ?? {})) {
     add(name, "sum", count === undefined ? undefined : new Draw(name).normal(count));
@@ -182,8 +193,11 @@ function pointerTable(entries: [string, Pointer][], absent: string[]): Pointers 
 }
 
 /** What the reference computes in float64, optionally with one element of an input moved by `step`. */
-function runReference(run: OpRun, moved?: { name: string; element: number; step: number }): Record<string, Float64Array> {
-  const { buffers, absent } = planBuffers(run);
+function runReference(
+  run: OpRun,
+  { moved, fill }: { moved?: { name: string; element: number; step: number }; fill?: number } = {},
+): Record<string, Float64Array> {
+  const { buffers, absent } = planBuffers(run, fill);
   const memory = new DoubleMemory(buffers.reduce((sum, { values }) => sum + values.length, 0));
   const pointers = buffers.map(({ name, values }): [string, Pointer] => [name, memory.allocate(values.length)]);
   for (const [i, { name, values }] of buffers.entries()) {
@@ -251,7 +265,7 @@ function compare(actual: Record<string, Float32Array>, expected: Record<string, 
 }
 
 /** Holds the reference's gradients against central differences of its loss, at up to 24 elements of each input. */
-function checkDifferences({ run, expected }: Case): void {
+export function checkDifferences({ run, expected }: Case): void {
   const { buffers } = planBuffers(run);
   const { loss = {}, gradients = {} } = run;
   const lossOf = (results: Record<string, Float64Array>) => {
@@ -272,7 +286,7 @@ function checkDifferences({ run, expected }: Case): void {
     const probes = Math.min(values.length, 24);
     for (let probe = 0; probe < probes; probe++) {
       const element = Math.floor((probe * values.length) / probes);
-      const move = (step: number) => lossOf(runReference(run, { name: input, element, step }));
+      const move = (step: number) => lossOf(runReference(run, { moved: { name: input, element, step } }));
       const difference = (move(DIFFERENCE_STEP) - move(-DIFFERENCE_STEP)) / (2 * DIFFERENCE_STEP);
       if (Math.abs(difference - claimed[element]) <= DIFFERENCE_TOLERANCE * scale) continue;
       throw new Error(`${gradient}[${element}]: finite differences give ${difference}, the reference ${claimed[element]}`);

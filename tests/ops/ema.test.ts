@@ -1,7 +1,7 @@
 import { describeOp, sizesAround } from "./describe-op.js";
 
 describeOp("ema", {
-  cases: sizesAround(16, 10_007).map((count) => ({ count })),
+  cases: sizesAround(16, 40_009).map((count) => ({ count })),
   setup: ({ count }, draw) => ({
     inputs: { student: draw.normal(count), decay: Float32Array.of(0.9998) },
     sums: { teacher: count },

@@ -1,6 +1,6 @@
 import { describeOp, sizesAround } from "./describe-op.js";
 
 describeOp("fill", {
-  cases: sizesAround(16, 10_007).map((count) => ({ count })),
+  cases: sizesAround(16, 40_009).map((count) => ({ count })),
   setup: ({ count }) => ({ inputs: {}, outputs: { y: count }, run: (kernels, at) => kernels.fill(at.y, count, -2.75) }),
 });

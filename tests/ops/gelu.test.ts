@@ -1,7 +1,7 @@
 import { describeOp, sizesAround } from "./describe-op.js";
 
 describeOp("gelu", {
-  cases: sizesAround(16, 10_007).flatMap((count) => [
+  cases: sizesAround(16, 40_009).flatMap((count) => [
     { count, scale: 1 },
     { count, scale: 8 },
   ]),
