@@ -24,7 +24,7 @@ export interface ConfigOptions extends Omit<ConfigSources, "preset"> {
 /**
  * The effective configuration of a run, checked as a whole.
  *
- * @throws ConfigError when the preset is unknown, or as {@link resolveConfig}
+ * @throws ConfigError when the preset is unknown, or as `resolveConfig`
  */
 export async function loadConfig<M extends ModalityName>(modality: M, stage: Stage, options: ConfigOptions = {}): Promise<ConfigOf<M>> {
   const { schema, presets } = MODALITIES[modality];
