@@ -57,6 +57,8 @@ export interface LabelledData<I> {
   classes: readonly string[];
   /** Augmented samples with soft targets, without end. */
   train: Feed<LabelledInput<I>>;
+  /** The samples of `train` as they are, one pass: what probes of frozen features learn from. */
+  plain: EvaluationFeed<I>;
   /** Where the model is judged: samples as they are, one pass. Null where the data has no such part. */
   evaluation: EvaluationFeed<I> | null;
 }
@@ -69,6 +71,13 @@ export interface LabelledOptions {
   holdOut?: number;
   /** Class names of a trained model, which fix the order of labels. */
   classes?: readonly string[];
+  onSkip: OnSkip;
+}
+
+/** How to open data that a trained classifier is judged by. */
+export interface EvaluationOptions {
+  /** Class names of the model, which fix the order of labels. */
+  classes: readonly string[];
   onSkip: OnSkip;
 }
 
@@ -108,6 +117,8 @@ export interface Modality<C extends { train: TrainConfig }, I> {
   /** Opens unlabelled training data; masks and augmentation are those of `config`. */
   openPretraining(path: string, config: C, onSkip: OnSkip): Promise<Feed<MaskedInput<I>>>;
   openLabelled(path: string, config: C, options: LabelledOptions): Promise<LabelledData<I>>;
+  /** Opens what a trained classifier is judged by: the test split, or all of a data set that isn't divided. */
+  openEvaluation(path: string, config: C, options: EvaluationOptions): Promise<EvaluationFeed<I>>;
   /** Inputs from files (images, clips, lines), in micro-batches; throws naming the file that can't be read. */
   openFiles(files: readonly string[], config: C): AsyncIterable<PreparedBatch<I>>;
   /** Raw model inputs from a `.safetensors`, under Hugging Face's names. */

@@ -1,12 +1,14 @@
 /** The effective configuration of a run: which schema and presets a modality has, and how they meet a user's settings. */
 import type { z } from "zod";
 import { nearest } from "../config/nearest.js";
-import { ConfigError, type ConfigSources, resolveConfig } from "../config/resolve.js";
+import { ConfigError, type ConfigSources, configChanges, resolveConfig } from "../config/resolve.js";
 import { visionSchema } from "../modalities/vision/config.js";
-import { type Stage, visionPresets } from "../modalities/vision/presets.js";
+import { fitToArchitecture, type Stage, visionPresets } from "../modalities/vision/presets.js";
+
+export type { Stage };
 
 const MODALITIES = {
-  vision: { schema: visionSchema, presets: visionPresets },
+  vision: { schema: visionSchema, presets: visionPresets, adapt: fitToArchitecture },
 } as const;
 
 /** A kind of data that can be trained on. */
@@ -17,7 +19,7 @@ export type ConfigOf<M extends ModalityName> = z.output<(typeof MODALITIES)[M]["
 
 /** A user's settings, weakest first: a preset by name, a YAML file, `--set` texts; `fixed` is what a loaded model prescribes. */
 export interface ConfigOptions extends Omit<ConfigSources, "preset"> {
-  /** "tiny" when absent. */
+  /** When absent the one most like `fixed`, or "tiny". */
   preset?: string;
 }
 
@@ -27,12 +29,20 @@ export interface ConfigOptions extends Omit<ConfigSources, "preset"> {
  * @throws ConfigError when the preset is unknown, or as `resolveConfig`
  */
 export async function loadConfig<M extends ModalityName>(modality: M, stage: Stage, options: ConfigOptions = {}): Promise<ConfigOf<M>> {
-  const { schema, presets } = MODALITIES[modality];
-  const { preset = "tiny", ...sources } = options;
-  const known: Readonly<Record<string, object>> = presets[stage];
+  const { schema, presets, adapt } = MODALITIES[modality];
+  const known = presets[stage] as Readonly<Record<string, ConfigOf<M>>>;
+  const { preset = mostAlike(known, options.fixed?.values) ?? "tiny", ...sources } = options;
   if (!Object.hasOwn(known, preset)) {
     const meant = nearest(preset, Object.keys(known));
     throw new ConfigError(`unknown preset ${preset}; ${meant ? `did you mean ${meant}?` : `known are ${Object.keys(known).join(", ")}`}`);
   }
-  return (await resolveConfig(schema, { ...sources, preset: { name: `preset ${preset}`, values: known[preset] } })) as ConfigOf<M>;
+  const values = options.fixed ? adapt(known[preset], options.fixed.values) : known[preset];
+  return (await resolveConfig(schema, { ...sources, preset: { name: `preset ${preset}`, values } })) as ConfigOf<M>;
+}
+
+/** The preset that has most of the `fixed` values. */
+function mostAlike(presets: Readonly<Record<string, object>>, fixed: object | undefined): string | undefined {
+  if (fixed === undefined) return undefined;
+  const differences = (values: object) => configChanges(fixed, values).filter((change) => !change.endsWith(", was not set")).length;
+  return Object.keys(presets).reduce((best, name) => (differences(presets[name]) < differences(presets[best]) ? name : best));
 }

@@ -12,6 +12,7 @@ import type { Device } from "../tensor/device.js";
 import { AdamW } from "./optimizer.js";
 import { flatReport } from "./pretrain.js";
 import { RunFolder } from "./run-folder.js";
+import { writeRunSource } from "./run-source.js";
 import { expectSameConfig, expectSameData, loadOptimizer, saveOptimizer } from "./state.js";
 import { type StepReport, train } from "./trainer.js";
 
@@ -102,6 +103,8 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
     };
 
     model.store.initialize(seed);
+    const source = { modality: modality.name, data: run.data, model: run.model, labels: origin.labels, holdOut: origin.holdOut };
+    await writeRunSource(run.out, source);
     await folder.saveConfig(config);
     if (resumed !== null) {
       const source = (await findCheckpoint(folder.checkpoint))!;
@@ -134,6 +137,7 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
     }
   } finally {
     await data.train.close();
+    await data.plain.close();
     await data.evaluation?.close();
   }
 }

@@ -9,6 +9,7 @@ import { PretrainTask } from "../tasks/pretrain.js";
 import type { Device } from "../tensor/device.js";
 import { AdamW } from "./optimizer.js";
 import { RunFolder } from "./run-folder.js";
+import { writeRunSource } from "./run-source.js";
 import {
   expectSameConfig,
   expectSameData,
@@ -74,6 +75,7 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
     };
 
     method.initialize(config.train.seed);
+    await writeRunSource(run.out, { modality: modality.name, data: run.data, model: null, labels: null, holdOut: null });
     await folder.saveConfig(config);
     if (resumed !== null) {
       const source = (await findCheckpoint(folder.checkpoint))!;

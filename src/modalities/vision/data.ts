@@ -11,7 +11,7 @@ import { evaluationTransform, finetuneTransform, pretrainTransform, transformIma
 import type { MaskedInput } from "../../data2vec/pretraining.js";
 import { ShapeError } from "../../tensor/shape.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import type { EvaluationFeed, Feed, LabelledData, LabelledOptions, OnSkip, RawInput } from "../modality.js";
+import type { EvaluationFeed, EvaluationOptions, Feed, LabelledData, LabelledOptions, OnSkip, RawInput } from "../modality.js";
 import type { PreparedBatch } from "../prepared-batch.js";
 import { patchCount, type VisionConfig } from "./config.js";
 import { LabelledImageFeed, MaskedImageFeed } from "./feeds.js";
@@ -79,8 +79,21 @@ export async function openLabelledImages(path: string, config: VisionConfig, opt
   return {
     classes,
     train: new LabelledImageFeed(loader, classes.length, soften),
+    plain: evaluationFeed(training, classes.length, config, options.onSkip),
     evaluation: judged === null ? null : evaluationFeed(judged, classes.length, config, options.onSkip),
   };
+}
+
+/** Labelled images to judge a classifier by: the test split, or all of a folder that isn't divided. */
+export async function openJudgedImages(
+  path: string,
+  config: VisionConfig,
+  { classes, onSkip }: EvaluationOptions,
+): Promise<EvaluationFeed<Tensor>> {
+  const divided = (await imageSplits(path)).length > 0;
+  const images = await openImages(path, divided ? { split: "test", classes } : { classes });
+  requireClasses(images);
+  return evaluationFeed(images, classes.length, config, onSkip);
 }
 
 /** A labelled set as it is, in order, one pass. */

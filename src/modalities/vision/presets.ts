@@ -1,5 +1,5 @@
 /** Ready configurations for images; `docs/recipes.md` says where each number comes from. */
-import type { VisionConfig, VisionDataConfig, VisionModelConfig } from "./config.js";
+import { patchCount, type VisionArchitecture, type VisionConfig, type VisionDataConfig, type VisionModelConfig } from "./config.js";
 
 /** What a run is for. */
 export type Stage = "pretrain" | "finetune";
@@ -272,3 +272,15 @@ const finetune: Record<PresetName, VisionConfig> = {
 
 /** Every preset, by stage and size. */
 export const visionPresets: Readonly<Record<Stage, Readonly<Record<PresetName, VisionConfig>>>> = { pretrain, finetune };
+
+/** A preset around the architecture of a trained model: what only pretraining uses is cut to what fits it. */
+export function fitToArchitecture(preset: VisionConfig, fixed: { readonly model?: Partial<VisionArchitecture> }): VisionConfig {
+  const model = { ...preset.model, ...fixed.model };
+  const maskMinPatches = Math.min(model.maskMinPatches, patchCount(model));
+  const fitting = {
+    averageTopKLayers: Math.min(model.averageTopKLayers, model.depth),
+    maskMinPatches,
+    maskMaxPatches: model.maskMaxPatches === null ? null : Math.max(model.maskMaxPatches, maskMinPatches),
+  };
+  return { ...preset, model: { ...model, ...fitting } };
+}

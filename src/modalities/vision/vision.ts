@@ -3,7 +3,7 @@ import { Linear } from "../../nn/linear.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { Modality } from "../modality.js";
 import { ffnDim, type VisionConfig, visionArchitecture } from "./config.js";
-import { openImageFiles, openLabelledImages, openMaskedImages, rawImages } from "./data.js";
+import { openImageFiles, openJudgedImages, openLabelledImages, openMaskedImages, rawImages } from "./data.js";
 import { VisionEncoder } from "./encoder.js";
 import { readVisionModel, writeVisionModel } from "./huggingface.js";
 import { visionPresets } from "./presets.js";
@@ -38,6 +38,7 @@ export const vision: Modality<VisionConfig, Tensor> = {
   }),
   openPretraining: openMaskedImages,
   openLabelled: openLabelledImages,
+  openEvaluation: openJudgedImages,
   openFiles: openImageFiles,
   rawInputs: rawImages,
   saveModel: (folder, { model, data }, parameters, classes) => {

@@ -1,0 +1,104 @@
+/** `data2vec extract`: hidden states of a model for files, or for raw model inputs. */
+import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
+import { type HostTensor, hostTensor, readSafetensors, writeSafetensors } from "../checkpoint/safetensors.js";
+import { extract } from "../tasks/extract.js";
+import { loadModel } from "../tasks/load-model.js";
+import { UsageError } from "./failure.js";
+import { modalityOfModel } from "./modalities.js";
+import { type DeviceOptions, needed, openDevice, withDevice, withJson } from "./options.js";
+import { print, say, table } from "./terminal.js";
+
+interface Options extends DeviceOptions {
+  model?: string;
+  output?: string;
+  /** Which hidden states; null is all. */
+  layers: number[] | null;
+  json: boolean;
+}
+
+export function addExtract(program: Command): void {
+  const command = program
+    .command("extract")
+    .description("write a model's hidden states to a safetensors file")
+    .argument("<file...>", "files such as images, or one .safetensors of raw model inputs")
+    .option("--model <folder>", "a run, or a folder as Hugging Face saves it")
+    .option("--output <file>", "the .safetensors to write")
+    .option(
+      "--layers <which>",
+      "hidden states: all, last (only last_hidden_state), or numbers such as 8,12; 0 is the embedding",
+      layers,
+      null,
+    );
+  withJson(withDevice(command))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  data2vec extract --model runs/photos cat.jpg dog.jpg --output features.safetensors
+  data2vec extract --model runs/photos photos/*.jpg --output top.safetensors --layers last
+  data2vec extract --model facebook/data2vec-vision-base inputs.safetensors --output ours.safetensors
+
+The output holds last_hidden_state, hidden_states.0 (the embedding) to hidden_states.L, pooler_output, and logits for a model with a
+classifier, each with one row for each file in the order given; the names of the files are in its metadata. Raw inputs are named as in
+Hugging Face (for images pixel_values, and bool_masked_pos if wanted), so that you can compare with your own Python.
+With --json: {"output", "files", "tensors": [{"name", "shape"}]}.`,
+    )
+    .action(run);
+}
+
+async function run(files: string[], options: Options): Promise<void> {
+  const raw = files.some((file) => file.endsWith(".safetensors"));
+  if (raw && files.length > 1) throw new UsageError("give either files, or a single .safetensors of raw model inputs");
+  const path = needed(options.model, "--model FOLDER", "the model to look into");
+  const output = needed(options.output, "--output FILE", "the .safetensors to write");
+  const { modality } = await modalityOfModel(path);
+  const device = await openDevice(options);
+  try {
+    const { model, config, notes } = await loadModel(device, modality, path);
+    for (const note of notes) say(`note: ${note}`);
+    const parts: Map<string, HostTensor>[] = [];
+    if (raw) {
+      parts.push(await extract(model, modality.rawInputs(await readSafetensors(files[0]), config), options.layers));
+    } else {
+      for await (const batch of modality.openFiles(files, config)) {
+        const upload = (target: typeof device) => ({ input: batch.upload(target), mask: null });
+        parts.push(await extract(model, { ...batch, upload }, options.layers));
+      }
+    }
+    const tensors = concatenate(parts);
+    await writeSafetensors(output, tensors, { format: "pt", files: JSON.stringify(files) });
+    const shapes = [...tensors].map(([name, { shape }]) => ({ name, shape }));
+    if (options.json) print(JSON.stringify({ output, files, tensors: shapes }));
+    else {
+      print(`wrote ${output}`);
+      for (const line of table(shapes.map(({ name, shape }) => [`  ${name}`, `[${shape.join(", ")}]`]))) print(line);
+    }
+  } finally {
+    device.close();
+  }
+}
+
+/** The tensors of several batches as one, along the first axis. */
+function concatenate(parts: readonly Map<string, HostTensor>[]): Map<string, HostTensor> {
+  if (parts.length === 1) return parts[0];
+  const result = new Map<string, HostTensor>();
+  for (const [name, { shape }] of parts[0]) {
+    const pieces = parts.map((part) => part.get(name)!);
+    const data = new Float32Array(pieces.reduce((total, piece) => total + piece.data.length, 0));
+    let offset = 0;
+    for (const piece of pieces) {
+      data.set(piece.data as Float32Array, offset);
+      offset += piece.data.length;
+    }
+    result.set(name, hostTensor([pieces.reduce((total, piece) => total + piece.shape[0], 0), ...shape.slice(1)], data));
+  }
+  return result;
+}
+
+function layers(text: string): number[] | null {
+  if (text === "all") return null;
+  if (text === "last") return [];
+  if (/^\d+(,\d+)*$/.test(text)) return [...new Set(text.split(",").map(Number))];
+  throw new InvalidArgumentError("It must be all, last, or numbers such as 8,12.");
+}

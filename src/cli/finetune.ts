@@ -1,0 +1,98 @@
+/** `data2vec finetune`: a trained model, or none, learns a task from labelled data. */
+import { Argument, type Command, Option } from "commander";
+import { resolveModelFolder } from "../checkpoint/directory.js";
+import type { ModalityName } from "../train/config.js";
+import { finetune } from "../train/finetune.js";
+import { knownModality, MODALITY_NAMES, modalityNamed, modalityOfModel, type RunConfig } from "./modalities.js";
+import { fraction, integer, needed, openDevice } from "./options.js";
+import { configureRun, follow, printSettings, type RunOptions, readRun, SETTINGS_HELP, withRun } from "./run.js";
+import { formatCount, formatPercent } from "./terminal.js";
+
+interface Options extends RunOptions {
+  model?: string;
+  modality: ModalityName;
+  labels?: number;
+  holdOut?: number;
+}
+
+export function addFinetune(program: Command): void {
+  const command = program
+    .command("finetune")
+    .description("train a classifier on labelled data, from a pretrained model or from scratch")
+    .addArgument(new Argument("<task>", "what to learn").choices(["classify"]))
+    .option("--model <folder>", "pretrained model: a run, or a folder as Hugging Face saves it; none trains from scratch")
+    .addOption(new Option("--modality <name>", "kind of data, for --model none").choices(MODALITY_NAMES).default(MODALITY_NAMES[0]))
+    .option("--labels <count>", "train with so many labels, the same of each class (default: all)", integer(1, 1e9))
+    .option("--hold-out <fraction>", "judge on this part of the training data instead of the test split", fraction);
+  withRun(command)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  data2vec finetune classify --model runs/photos --data labelled/ --out runs/classifier
+  data2vec finetune classify --model runs/photos --data labelled/ --out runs/few --labels 100 --hold-out 0.2
+  data2vec finetune classify --model none --data labelled/ --out runs/scratch --preset small
+  data2vec finetune classify --out runs/classifier --resume
+
+Labels are the names of folders: labelled/CLASS/IMAGE.jpg, or labelled/train/CLASS and labelled/test/CLASS; IDX files work too.
+A trained model fixes the settings of its architecture; of the presets the one that is most like it is the default (tiny without one).
+The model is judged every train.evaluateEvery steps and at the end, on the test split or the part held out; train.keepBest keeps the
+best in OUT/best.
+${SETTINGS_HELP}`,
+    )
+    .action(run);
+}
+
+async function run(_task: string, options: Options): Promise<void> {
+  const out = options.settings ? (options.out ?? "") : needed(options.out, "--out FOLDER", "where the run is kept");
+  const stored = options.resume ? await readRun(out) : null;
+  const given = options.model ?? stored?.model ?? (options.settings || stored?.model === null ? "none" : undefined);
+  const model = needed(given, "--model FOLDER", "the pretrained model, or none to train from scratch");
+  const name = stored === null ? options.modality : knownModality(stored.modality);
+  const entry = model === "none" || options.resume ? modalityNamed(name) : await modalityOfModel(model);
+  let fixed: { name: string; values: object } | undefined;
+  if (model !== "none" && !options.resume) {
+    const { folder } = await resolveModelFolder(model);
+    const { config: theirs } = await entry.modality.loadModel(folder);
+    fixed = { name: `the model in ${model}`, values: entry.fixed(theirs) };
+  }
+  const config: RunConfig = await configureRun(entry, "finetune", options, fixed);
+  if (options.settings) {
+    printSettings(entry, config, options.json);
+    return;
+  }
+  const data = needed(options.data ?? stored?.data, "--data PATH", "what to learn from");
+  const device = await openDevice(options);
+  try {
+    await follow({
+      command: "finetune",
+      out,
+      config,
+      engine: device.backend.description,
+      json: options.json,
+      start: (signal) =>
+        finetune({
+          modality: entry.modality,
+          config,
+          model: model === "none" ? null : model,
+          data,
+          out,
+          device,
+          labels: options.labels ?? stored?.labels ?? undefined,
+          holdOut: options.holdOut ?? stored?.holdOut ?? undefined,
+          resume: options.resume,
+          signal,
+        }),
+      extras: ({ step, evaluation }) => {
+        if (evaluation === null) return {};
+        const { accuracy, loss, samples } = evaluation;
+        const note = `step ${step}: accuracy ${formatPercent(accuracy)}, loss ${loss.toPrecision(4)} on ${formatCount(samples)} samples`;
+        return { note, values: { evaluationAccuracy: accuracy, evaluationLoss: loss, evaluationSamples: samples } };
+      },
+      resumeWith: `data2vec finetune classify --out ${out} --resume`,
+      next: `data2vec predict --model ${out} FILE...`,
+    });
+  } finally {
+    device.close();
+  }
+}

@@ -1,0 +1,100 @@
+/** The kinds of data that the command line knows: the only place here that names one. */
+import path from "node:path";
+import { resolveModelFolder } from "../checkpoint/directory.js";
+import { CheckpointError } from "../checkpoint/error.js";
+import { readJson } from "../checkpoint/files.js";
+import type { ConfigKey } from "../config/schema.js";
+import { configKeys } from "../config/schema.js";
+import type { TrainConfig } from "../config/train.js";
+import type { Modality } from "../modalities/modality.js";
+import { visionArchitecture, visionSchema } from "../modalities/vision/config.js";
+import { visionPresets } from "../modalities/vision/presets.js";
+import { vision } from "../modalities/vision/vision.js";
+import { type ConfigOptions, loadConfig, type ModalityName, type Stage } from "../train/config.js";
+
+/** What every run's configuration has. */
+export interface RunConfig {
+  model: { layerNormEps: number };
+  data: object;
+  train: TrainConfig;
+}
+
+/** A modality as the commands see it. */
+export interface ModalityEntry<C extends RunConfig, I> {
+  modality: Modality<C, I>;
+  /** `model_type` of its model folders. */
+  modelType: string;
+  presets: readonly string[];
+  /** Every setting of a run. */
+  keys(): Map<string, ConfigKey>;
+  /** The effective configuration of a run. */
+  configure(stage: Stage, options: ConfigOptions): Promise<C>;
+  /** The settings that a trained model fixes. */
+  fixed(config: C): object;
+  /** Data and settings of the demo. */
+  demo: DemoSettings;
+}
+
+/** What `data2vec demo` runs for a modality. */
+export interface DemoSettings {
+  /** Folder below the package. */
+  data: string;
+  /** What the data is, for people. */
+  about: string;
+  labels: number;
+  pretraining: ConfigOptions;
+  finetuning: ConfigOptions;
+}
+
+const MODALITIES = {
+  vision: entry({
+    modality: vision,
+    modelType: "data2vec-vision",
+    presets: Object.keys(visionPresets.pretrain),
+    keys: () => configKeys(visionSchema),
+    configure: (stage, options) => loadConfig("vision", stage, options),
+    fixed: ({ model }) => ({ model: visionArchitecture(model) }),
+    demo: {
+      data: "examples/data/fashion-mnist",
+      about: "Fashion-MNIST: 10,000 training and 2,000 test images, 28 x 28, 10 kinds of clothing",
+      labels: 100,
+      pretraining: { preset: "tiny", set: ["train.steps=600"] },
+      finetuning: { preset: "tiny", set: ["train.steps=200"] },
+    },
+  }),
+} satisfies Record<ModalityName, ModalityEntry<RunConfig, unknown>>;
+
+/** Names of the modalities; the first is meant where none is given. */
+export const MODALITY_NAMES = Object.keys(MODALITIES) as ModalityName[];
+
+/** A name of a modality that was read from a file. */
+export function knownModality(name: string): ModalityName {
+  const known = MODALITY_NAMES.find((candidate) => candidate === name);
+  if (known === undefined) throw new CheckpointError(`modality: expected ${MODALITY_NAMES.join(" or ")}, got ${JSON.stringify(name)}`);
+  return known;
+}
+
+/** The modality with a name. */
+export function modalityNamed(name: ModalityName): ModalityEntry<RunConfig, unknown> {
+  return MODALITIES[name];
+}
+
+/** The settings of all modalities. */
+export function knownSettings(): Set<string> {
+  return new Set(Object.values(MODALITIES).flatMap(({ keys }) => [...keys().keys()]));
+}
+
+/** The modality of a trained model, by the `model_type` in its config.json. */
+export async function modalityOfModel(model: string): Promise<ModalityEntry<RunConfig, unknown>> {
+  const { folder } = await resolveModelFolder(model);
+  const file = path.join(folder, "config.json");
+  const type = ((await readJson(file)) as { model_type?: unknown } | null)?.model_type;
+  const found = Object.values(MODALITIES).find(({ modelType }) => modelType === type);
+  if (found !== undefined) return found;
+  const known = Object.values(MODALITIES).map(({ modelType }) => modelType);
+  throw new CheckpointError(`${file}: model_type: expected ${known.join(" or ")}, got ${JSON.stringify(type) ?? "none"}`);
+}
+
+function entry<C extends RunConfig, I>(value: ModalityEntry<C, I>): ModalityEntry<C, I> {
+  return value;
+}
