@@ -88,6 +88,7 @@ export class Device implements Disposable {
 
   /** Runs `body` in a scope of its own. A promise keeps the scope open until it settles. */
   scoped<R>(body: (scope: Scope) => R): R {
+    if (this.#observer !== null && this.#scope !== null) return body(this.#scope);
     const scope = this.scope();
     let result: R;
     try {
@@ -111,7 +112,10 @@ export class Device implements Disposable {
     }
   }
 
-  /** Calls `observer` with every tensor made while `body` runs, before its contents are computed. */
+  /**
+   * Calls `observer` with every tensor made while `body` runs, before its contents are computed. Scopes that `body` opens by {@link scoped}
+   * don't end meanwhile, so that every tensor can be read afterwards.
+   */
   observe<R>(observer: (tensor: Tensor) => void, body: () => R): R {
     const before = this.#observer;
     this.#observer = observer;

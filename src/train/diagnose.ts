@@ -19,7 +19,7 @@ export interface BadStep<I> {
 
 /** Runs a bad step again and finds the first tensor with a value that isn't finite; returns the error to throw. */
 export async function diagnose<I>(task: Task<I>, { step, what, value, batches, prepare }: BadStep<I>): Promise<TrainingError> {
-  const bad = (await firstBadParameter(task)) ?? (await firstBadTensor(task, batches, prepare));
+  const bad = (await firstBadParameter(task)) ?? (await firstBadTensor(task, batches, prepare).catch(unknown));
   const names = batches.flatMap((batch) => batch.names);
   const shown = names.slice(0, NAMES_SHOWN).join(", ") + (names.length > NAMES_SHOWN ? `, ... (${names.length} in all)` : "");
   return new TrainingError(
@@ -28,6 +28,11 @@ export async function diagnose<I>(task: Task<I>, { step, what, value, batches, p
       "nothing of this step was saved and the last checkpoint is good: lower train.learningRate, lengthen train.warmupSteps, " +
       "set train.clipNorm, or look at those samples",
   );
+}
+
+/** All tensors of a step are kept to be looked at, so memory may run out where the step itself had enough. */
+function unknown(error: unknown): string {
+  return `not found (${error instanceof Error ? error.message.split("\n")[0] : error})`;
 }
 
 async function firstBadParameter<I>({ store }: Task<I>): Promise<string | null> {
@@ -41,26 +46,48 @@ async function firstBadTensor<I>(
   batches: readonly PreparedBatch<I>[],
   prepare: (pass: number) => void,
 ): Promise<string | null> {
-  const { device } = task;
   for (const [pass, batch] of batches.entries()) {
-    const made: Tensor[] = [];
     prepare(pass);
-    const bad = await device.scoped(async () => {
-      device.observe(
-        (tensor) => made.push(tensor),
-        () => backward(task.loss(batch.upload(device))),
-      );
-      for (const tensor of made) {
-        if (tensor.ended || tensor.dtype !== "f32") continue;
-        if (hasBadValue((await tensor.read()) as Float32Array)) return tensor.label;
-      }
-      return null;
-    });
+    const bad = await firstBadIn(task, batch);
     if (bad !== null) return bad;
   }
   return null;
 }
 
+/**
+ * The first bad tensor of one pass. A tensor counts at the moment when the next one is made: it is complete then, unless it is a sum that
+ * later ones are added to, which would hide the one that spoiled it.
+ */
+async function firstBadIn<I>(task: Task<I>, batch: PreparedBatch<I>): Promise<string | null> {
+  const { device } = task;
+  const made: { tensor: Tensor<"f32">; norm: Tensor<"f32"> }[] = [];
+  const measure = () => {
+    const last = made.at(-1);
+    if (last !== undefined) device.kernels.squaredNorm(last.norm.ptr, last.tensor.ptr, last.tensor.count);
+  };
+  const observe = (tensor: Tensor) => {
+    if (tensor.dtype !== "f32") return;
+    measure();
+    // Parts that stay unwritten must not look bad.
+    device.kernels.fill(tensor.ptr, tensor.count, 0);
+    made.push({ tensor: tensor as Tensor<"f32">, norm: device.state([1], "norm") });
+  };
+  try {
+    return await device.scoped(async () => {
+      device.observe(observe, () => backward(task.loss(batch.upload(device))));
+      measure();
+      const suspects: Tensor<"f32">[] = [];
+      const others: Tensor<"f32">[] = [];
+      for (const { tensor, norm } of made) (hasBadValue(await norm.read()) ? suspects : others).push(tensor);
+      // The square of a large number overflows before the number does, so the values decide.
+      for (const tensor of [...suspects, ...others]) if (hasBadValue(await tensor.read())) return tensor.label;
+      return null;
+    });
+  } finally {
+    for (const { norm } of made) device.release(norm);
+  }
+}
+
 function hasBadValue(values: Float32Array): boolean {
-  return !values.every(Number.isFinite);
+  return !values.every((value) => Number.isFinite(value));
 }
