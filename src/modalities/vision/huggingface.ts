@@ -19,6 +19,10 @@ import { relativePositionRows } from "./relative-index.js";
 /** Before the names of the body, in models with a head. */
 const PREFIX = "data2vec_vision.";
 
+/** Fields that Hugging Face takes as Python floats only: 1.0, never 1. */
+const FLOATS =
+  /^( {2}"(?:hidden_dropout_prob|attention_probs_dropout_prob|drop_path_rate|initializer_range|layer_norm_eps|layer_scale_init_value)": -?\d+)(,?)$/gm;
+
 /** A model folder in memory. */
 export interface LoadedVisionModel extends ImportedParameters {
   model: VisionModel;
@@ -64,8 +68,13 @@ export async function writeVisionModel(
 ): Promise<void> {
   const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
   await writeSafetensors(path.join(folder, "model.safetensors"), toHuggingFace(parameters, model));
-  await writeText(path.join(folder, "config.json"), json(visionToConfig(model, { maskToken: parameters.has("maskToken") })));
+  await writeText(path.join(folder, "config.json"), withPoints(json(visionToConfig(model, { maskToken: parameters.has("maskToken") }))));
   await writeText(path.join(folder, "preprocessor_config.json"), json(preparationToConfig(data, model.model)));
+}
+
+/** The text of a `config.json` with a decimal point in every field that is a float. */
+function withPoints(text: string): string {
+  return text.replace(FLOATS, "$1.0$2");
 }
 
 /**
