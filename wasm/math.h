@@ -49,17 +49,6 @@ INLINE vf vlog(vf x) {
   return vselect(veq(x, x), y, x);
 }
 
-/* erf x, absolute error below 3.6e-7; exactly ±1 beyond 3.92. */
-INLINE vf verf(vf x) {
-  static const float p[] = {1.1283790197f, 0.192973219988f, 0.0530844259365f, 0.00387635304675f, 0.000287492297058f, 2.0308571e-6f};
-  static const float q[] = {1.0f, 0.504349700955f, 0.115167722127f, 0.0151884062056f, 0.00118975563070f, 3.80313317e-5f};
-  vf clamped = vmin(vmax(x, vset1(-3.92f)), vset1(3.92f));
-  vf u = vmul(clamped, clamped);
-  vf y = vdiv(vmul(clamped, vpoly(u, p, 5)), vpoly(u, q, 5));
-  y = vselect(vle(vset1(3.92f), x), vset1(1.0f), y);
-  return vselect(vle(x, vset1(-3.92f)), vset1(-1.0f), y);
-}
-
 /* The same functions of one number, bit for bit. */
 INLINE float exp1(float x) {
   float lanes[VLEN];

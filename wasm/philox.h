@@ -18,9 +18,32 @@ INLINE void philox4x32(uint32_t *out, const uint32_t *counter, const uint32_t *k
   out[0] = a, out[1] = b, out[2] = c, out[3] = d;
 }
 
+/* VLEN consecutive blocks at once, one per lane: the four words of lane i go to out[4 * i ..]. */
+INLINE void philox_vector(uint32_t *out, const uint32_t *rng, uint32_t sample, uint32_t purpose, uint32_t block) {
+  static const uint32_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  vu a = vadd_u32(vset1_u32(block), vload_u32(lane)), b = vset1_u32(sample + rng[3]), c = vset1_u32(rng[2]), d = vset1_u32(purpose);
+  uint32_t k0 = rng[0], k1 = rng[1];
+  for (int round = 0; round < 10; round++) {
+    vu p_low, p_high, q_low, q_high;
+    vmul_wide_u32(vset1_u32(0xd2511f53u), a, &p_low, &p_high);
+    vmul_wide_u32(vset1_u32(0xcd9e8d57u), c, &q_low, &q_high);
+    a = vxor(vxor(q_high, b), vset1_u32(k0));
+    b = q_low;
+    c = vxor(vxor(p_high, d), vset1_u32(k1));
+    d = p_low;
+    k0 += 0x9e3779b9u;
+    k1 += 0xbb67ae85u;
+  }
+  uint32_t words[4][VLEN];
+  vstore_u32(words[0], a), vstore_u32(words[1], b), vstore_u32(words[2], c), vstore_u32(words[3], d);
+  for (int i = 0; i < 4 * VLEN; i++) out[i] = words[i % 4][i / 4];
+}
+
 /* The random bits of elements 4 * block .. 4 * (block + blocks) - 1 of a sample. */
 NOINLINE void philox_bits(uint32_t *out, const uint32_t *rng, uint32_t sample, uint32_t purpose, uint32_t block, int32_t blocks) {
-  for (int32_t i = 0; i < blocks; i++) {
+  int32_t i = 0;
+  for (; i + VLEN <= blocks; i += VLEN) philox_vector(out + 4 * i, rng, sample, purpose, block + (uint32_t)i);
+  for (; i < blocks; i++) {
     uint32_t counter[4] = {block + (uint32_t)i, sample + rng[3], rng[2], purpose};
     philox4x32(out + 4 * i, counter, rng);
   }

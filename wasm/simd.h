@@ -57,6 +57,8 @@ INLINE vu vge_u32(vu a, vu b) { return wasm_u32x4_ge(a, b); }
 INLINE vf vselect(vu mask, vf a, vf b) { return wasm_v128_bitselect(a, b, mask); }
 /* mask ? a : 0 */
 INLINE vf vkeep(vu mask, vf a) { return wasm_v128_and(mask, a); }
+/* mask ? 0 : a */
+INLINE vf vdrop(vu mask, vf a) { return wasm_v128_andnot(a, mask); }
 
 INLINE vu vbits(vf a) { return a; }
 INLINE vf vfrom_bits(vu a) { return a; }
@@ -69,6 +71,14 @@ INLINE vu vsub_u32(vu a, vu b) { return wasm_i32x4_sub(a, b); }
 #define vshr(a, n) wasm_u32x4_shr(a, n)
 /* Signed integer lanes to float. */
 INLINE vf vconvert_i32(vu a) { return wasm_f32x4_convert_i32x4(a); }
+
+/* The 64-bit products of unsigned lanes, as their low and high halves. */
+INLINE void vmul_wide_u32(vu a, vu b, vu *low, vu *high) {
+  __asm__ volatile("" : "+r"(a)); /* a factor known or hoisted would be multiplied as 64 bits, at three times the cost */
+  v128_t first = wasm_u64x2_extmul_low_u32x4(a, b), second = wasm_u64x2_extmul_high_u32x4(a, b);
+  *low = wasm_i32x4_shuffle(first, second, 0, 2, 4, 6);
+  *high = wasm_i32x4_shuffle(first, second, 1, 3, 5, 7);
+}
 
 /* The sum of all lanes, in a fixed order. */
 INLINE float vsum(vf v) {
@@ -129,9 +139,14 @@ INLINE vu veq(vf a, vf b) { return (vu)(a == b); }
 INLINE vu vge_u32(vu a, vu b) { return (vu)(a >= b); }
 INLINE vf vselect(vu mask, vf a, vf b) { return vfrom_bits((mask & vbits(a)) | (~mask & vbits(b))); }
 INLINE vf vkeep(vu mask, vf a) { return vfrom_bits(mask & vbits(a)); }
+INLINE vf vdrop(vu mask, vf a) { return vfrom_bits(~mask & vbits(a)); }
 INLINE vf vmin(vf a, vf b) { return vselect(vlt(b, a), b, a); }
 INLINE vf vmax(vf a, vf b) { return vselect(vlt(a, b), b, a); }
 INLINE vf vconvert_i32(vu a) { return __builtin_convertvector((vi)a, vf); }
+INLINE void vmul_wide_u32(vu a, vu b, vu *low, vu *high) {
+  for (int i = 0; i < VLEN; i++) (*high)[i] = (uint32_t)((uint64_t)a[i] * b[i] >> 32);
+  *low = a * b;
+}
 
 INLINE float vsum(vf v) {
   float lanes[VLEN];
