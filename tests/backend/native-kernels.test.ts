@@ -17,8 +17,9 @@ const probe = await probeNative();
 if ("error" in probe) {
   describe(`kernels through the native addon (${probe.error})`, () => it.skip("are not there", () => {}));
 } else {
+  const suffix = ".test.ts";
   for (const file of readdirSync(new URL("../ops", import.meta.url))) {
-    if (file.endsWith(".test.ts")) await import(`../ops/${file}`);
+    if (file.endsWith(suffix)) await import(`../ops/${file.slice(0, -suffix.length)}.test.ts`);
   }
 
   describe("arguments of a bound kernel", async () => {
