@@ -30,6 +30,19 @@ INLINE vf vexp(vf x) {
   return vmul(two_exp_r, scale);
 }
 
+/*
+ * e^x where x is negative or hardly above 0: within 2 ulp near 0, |x| ulp below; 0 below -44, beyond notice in a sum with e^0, so that no
+ * denormals slow down what follows. Three quarters of the work of vexp.
+ */
+INLINE vf vexp_negative(vf x) {
+  /* 2^r = 1 + r q(r) for |r| <= 1/2 */
+  static const float q[] = {0.693147f, 0.24022242f, 0.055507336f, 0.009671513f, 0.0013264727f};
+  const vf log2_e = vset1(1.44269504f), round_magic = vset1(0x1.8p23f);
+  vf shifted = vfma(x, log2_e, round_magic), minus_n = vsub(round_magic, shifted), r = vfma(x, log2_e, minus_n);
+  vf y = vfma(r, vpoly(r, q, 4), vset1(1.0f));
+  return vselect(vlt(x, vset1(-44.0f)), vzero(), vfrom_bits(vadd_u32(vbits(y), vshl(vbits(shifted), 23))));
+}
+
 /* ln x, within 0.9 ulp; -infinity at 0 and for denormals, NaN below 0. */
 INLINE vf vlog(vf x) {
   /* x = 2^n (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); ln(1 + f) = f - f²/2 + f³ p(f). */

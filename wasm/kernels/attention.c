@@ -11,19 +11,6 @@
 /* Fewer tasks than this would leave threads idle; fixed, since the order of sums must not depend on the number of threads. */
 #define ENOUGH_TASKS 32
 
-/*
- * e^x as a softmax needs it: for x near 0 or below; within 2 ulp near 0, within x ulp elsewhere; 0 below -44, which no sum would notice,
- * so that no denormals slow down what follows.
- */
-INLINE vf softmax_exp(vf x) {
-  /* 2^r = 1 + r q(r) for |r| <= 1/2, minimax */
-  static const float q[] = {0.693147f, 0.24022242f, 0.055507336f, 0.009671513f, 0.0013264727f};
-  const vf log2_e = vset1(1.44269504f), round_magic = vset1(0x1.8p23f);
-  vf shifted = vfma(x, log2_e, round_magic), minus_n = vsub(round_magic, shifted), r = vfma(x, log2_e, minus_n);
-  vf y = vfma(r, vpoly(r, q, 4), vset1(1.0f));
-  return vselect(vlt(x, vset1(-44.0f)), vzero(), vfrom_bits(vadd_u32(vbits(y), vshl(vbits(shifted), 23))));
-}
-
 typedef struct {
   const float *qkv, *bias, *bias_t;
   const int32_t *lengths;
@@ -124,9 +111,9 @@ NOINLINE void softmax_column(float *scores, const float *bias, float *maximum, f
   } else {
     for (int32_t j = 0; j < keys; j++) largest = vmax(largest, vload(scores + j * TILE_LANES));
   }
-  vf factor = softmax_exp(vsub(before, largest)), total = vmul(vload(sum), factor);
+  vf factor = vexp_negative(vsub(before, largest)), total = vmul(vload(sum), factor);
   for (int32_t j = 0; j < keys; j++) {
-    vf weight = softmax_exp(vsub(vload(scores + j * TILE_LANES), largest));
+    vf weight = vexp_negative(vsub(vload(scores + j * TILE_LANES), largest));
     vstore(scores + j * TILE_LANES, weight);
     total = vadd(total, weight);
   }
@@ -275,7 +262,7 @@ NOINLINE void gradient_column(float *scores, float *kept, const float *bias, con
   for (int32_t j = 0; j < keys; j++, scores += QUERIES, kept += QUERIES) {
     vf score = vload(scores), gradient = vload(kept);
     if (bias) score = vadd(score, vload(bias + j * QUERIES));
-    vf probability = softmax_exp(vsub(score, lse)), after = probability;
+    vf probability = vexp_negative(vsub(score, lse)), after = probability;
     if (factors) {
       vf factor = vload(factors + j * TILE_LANES);
       gradient = vmul(gradient, factor);

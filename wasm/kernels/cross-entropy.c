@@ -34,7 +34,7 @@ NOINLINE row_sums cross_entropy_sums(const float *x, const float *target, int32_
   vf exponentials = vzero(), mass = vzero(), product = vzero();
   for (int32_t i = 0; i < n; i += VLEN) {
     vf d = vsub(load_some(x + i, n - i, -F32_INFINITY), vset1(largest)), t = load_some(target + i, n - i, 0);
-    exponentials = vadd(exponentials, vexp(d));
+    exponentials = vadd(exponentials, vexp_negative(d));
     mass = vadd(mass, t);
     /* A class that isn't wanted counts for nothing even where its logit is -infinity. */
     product = vadd(product, vselect(veq(t, vzero()), vzero(), vmul(t, d)));
@@ -45,7 +45,7 @@ NOINLINE row_sums cross_entropy_sums(const float *x, const float *target, int32_
 /* d = (mass * exp(x - shift) - target) / normalizer */
 NOINLINE void cross_entropy_grad_row(float *d, const float *x, const float *target, int32_t n, float shift, float mass, float normalizer) {
   for (int32_t i = 0; i < n; i += VLEN) {
-    vf probability = vexp(vsub(load_some(x + i, n - i, 0), vset1(shift)));
+    vf probability = vexp_negative(vsub(load_some(x + i, n - i, 0), vset1(shift)));
     vf gradient = vdiv(vsub(vmul(vset1(mass), probability), load_some(target + i, n - i, 0)), vset1(normalizer));
     if (n - i >= VLEN) vstore(d + i, gradient);
     else vstore_part(d + i, gradient, n - i);
