@@ -24,11 +24,17 @@ interface EngineExports {
   __heap_base: WebAssembly.Global;
   __stack_pointer: WebAssembly.Global;
   start_workers(threads: number): void;
+  multiply_adds(tasks: number): number;
   stop_workers(): void;
 }
 
+export interface WasmBackend extends Backend {
+  /** Runs `tasks` loops of multiply-adds on registers over all threads; returns the floating-point operations done: the peak, when timed. */
+  multiplyAdds(tasks: number): number;
+}
+
 /** The engine that is always there: C kernels on WASM SIMD over one shared memory, and a pool of worker threads. */
-export function createWasmBackend(options: WasmOptions = {}): Backend {
+export function createWasmBackend(options: WasmOptions = {}): WasmBackend {
   const { threads = Math.min(availableParallelism(), MAX_THREADS) } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
     throw new RangeError(`wasm: threads: expected an integer in [1, ${MAX_THREADS}], got ${threads}`);
@@ -64,6 +70,7 @@ export function createWasmBackend(options: WasmOptions = {}): Backend {
     kernels: kernelsOf(instance.exports),
     capture: (run) => run,
     synchronize: () => Promise.resolve(),
+    multiplyAdds: (tasks) => tasks * engine.multiply_adds(tasks),
     close: () => {
       engine.stop_workers();
       for (const worker of workers) void worker.terminate();

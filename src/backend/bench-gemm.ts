@@ -1,0 +1,90 @@
+/** Measures the matrix product (`linear`) against the machine's multiply-add peak, both in the same run. */
+import { availableParallelism } from "node:os";
+import type { EngineName } from "./backend.js";
+import { createWasmBackend, type WasmBackend } from "./wasm.js";
+
+/** One measurement of y (m x n) = x (m x k) · weightᵀ (k x n). */
+export interface GemmRow {
+  engine: EngineName;
+  m: number;
+  n: number;
+  k: number;
+  threads: number;
+  /** 10⁹ floating-point operations (2 m n k a product) per second, best of the run. */
+  gflops: number;
+  /** The same for a loop of independent multiply-adds on registers, on as many threads. */
+  peakGflops: number;
+}
+
+/** Rows, output and input features of a `linear`. */
+export type GemmShape = readonly [m: number, n: number, k: number];
+
+export interface GemmOptions {
+  /** Default: two projections of ViT-B, then the products of the demo's model. */
+  shapes?: readonly GemmShape[];
+  /** Default: one thread, then one per core. */
+  threads?: readonly number[];
+  /** Time spent on each row; default 500. */
+  milliseconds?: number;
+}
+
+const SHAPES: readonly GemmShape[] = [
+  [512, 768, 768],
+  [512, 768, 3072],
+  [512, 3072, 768],
+  [3200, 96, 96],
+  [3200, 288, 96],
+  [3200, 384, 96],
+  [3200, 96, 384],
+];
+const PEAK_TASKS = 8;
+/** What a sample takes at least, so that the clock's grain doesn't show. */
+const SAMPLE_MILLISECONDS = 2;
+
+/** Measures the WASM engine's matrix product. Peak and product alternate, so that both meet the same machine; the best of each counts. */
+export function benchGemm({ shapes = SHAPES, threads, milliseconds = 500 }: GemmOptions = {}): GemmRow[] {
+  const counts = threads ?? [...new Set([1, availableParallelism()])];
+  return counts.flatMap((count) => {
+    const backend = createWasmBackend({ threads: count });
+    try {
+      return shapes.map((shape) => measure(backend, shape, milliseconds));
+    } finally {
+      backend.close();
+    }
+  });
+}
+
+function measure(backend: WasmBackend, [m, n, k]: GemmShape, milliseconds: number): GemmRow {
+  const { heap, kernels, threads } = backend;
+  const buffers = [m * n, m * k, n * k, n].map((count) => {
+    const pointer = heap.allocate(4 * count, "bench gemm");
+    kernels.fill(pointer, count, 0.5);
+    return pointer;
+  });
+  const [y, x, weight, bias] = buffers;
+  const product = () => {
+    kernels.linear(y, x, weight, bias, m, k, n);
+    return 2 * m * n * k;
+  };
+  const peak = () => backend.multiplyAdds(PEAK_TASKS * threads);
+  let gflops = 0;
+  let peakGflops = 0;
+  for (const end = performance.now() + milliseconds; performance.now() < end; ) {
+    peakGflops = Math.max(peakGflops, sample(peak));
+    gflops = Math.max(gflops, sample(product));
+  }
+  for (const pointer of buffers) heap.free(pointer);
+  return { engine: backend.name, m, n, k, threads, gflops, peakGflops };
+}
+
+/** 10⁹ operations per second of `run`, which returns how many it did. */
+function sample(run: () => number): number {
+  const start = performance.now();
+  let operations = 0;
+  let elapsed = 0;
+  while (elapsed < SAMPLE_MILLISECONDS) {
+    operations += run();
+    elapsed = performance.now() - start;
+  }
+  return operations / elapsed / 1e6;
+}
