@@ -12,8 +12,10 @@ const { exports } = new WebAssembly.Instance(module, { env: { memory, grow_works
 exports.__stack_pointer.value = stackTop;
 try {
   exports.worker_main(thread);
-} catch {
-  exports.worker_failed(); // the caller then fails too
+} catch (error) {
+  exports.__stack_pointer.value = stackTop;
+  exports.worker_failed();
+  throw error;
 }
 `;
 

@@ -24,10 +24,9 @@ interface Options extends DeviceOptions {
   json: boolean;
 }
 
-export function addDemo(program: Command): void {
-  const command = program
-    .command("demo")
-    .description("pretrain, fine-tune with few labels and compare with training from scratch, in a few minutes")
+/** Adds arguments, flags and help to the command. */
+export function define(command: Command): void {
+  command
     .addArgument(new Argument("<modality>", "kind of data").choices(MODALITY_NAMES))
     .option("--out <folder>", "keep the three runs here (default: a temporary folder, removed at the end)")
     .option("--labels <count>", "labels to fine-tune with", integer(10, 10_000))

@@ -13,8 +13,8 @@ interface Options extends DeviceOptions {
   json: boolean;
 }
 
-export function addDoctor(program: Command): void {
-  const command = program.command("doctor").description("say which engines this machine has, and check that they compute right");
+/** Adds arguments, flags and help to the command. */
+export function define(command: Command): void {
   withJson(withDevice(command.option("--verify", "run every kernel of the engine against the reference", false)))
     .addHelpText(
       "after",

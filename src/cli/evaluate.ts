@@ -32,10 +32,9 @@ interface Result {
   k?: number;
 }
 
-export function addEvaluate(program: Command): void {
-  const command = program
-    .command("evaluate")
-    .description("measure a model on labelled data")
+/** Adds arguments, flags and help to the command. */
+export function define(command: Command): void {
+  command
     .option("--model <folder>", "a run, or a folder as Hugging Face saves it")
     .option("--data <path>", "labelled data")
     .addOption(

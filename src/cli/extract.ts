@@ -17,10 +17,9 @@ interface Options extends DeviceOptions {
   json: boolean;
 }
 
-export function addExtract(program: Command): void {
-  const command = program
-    .command("extract")
-    .description("write a model's hidden states to a safetensors file")
+/** Adds arguments, flags and help to the command. */
+export function define(command: Command): void {
+  command
     .argument("<file...>", "files such as images, or one .safetensors of raw model inputs")
     .option("--model <folder>", "a run, or a folder as Hugging Face saves it")
     .option("--output <file>", "the .safetensors to write")

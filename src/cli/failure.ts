@@ -1,6 +1,5 @@
 /** Exit codes, and how an error is told. */
 import { CommanderError } from "commander";
-import { ConfigError } from "../config/resolve.js";
 import { paint, say } from "./terminal.js";
 
 /** Exit codes of the command line; `stopped` is Ctrl-C with the state saved. */
@@ -11,6 +10,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** How commander's errors of usage are told. */
+export function writeUsageError(text: string, write: (text: string) => void): void {
+  write(text.replace(/^error:/, paint("red", "error:")));
+}
+
 /** Tells an error on stderr and returns the exit code that goes with it. `DATA2VEC_DEBUG=1` adds the stack. */
 export function report(error: unknown): number {
   // Commander has told its own errors; help and version come as errors with exit code 0.
@@ -19,7 +23,8 @@ export function report(error: unknown): number {
   say(`${paint("red", "error:")} ${message}`);
   if (process.env.DATA2VEC_DEBUG === "1") say(stack ?? "");
   else if (isDefect(error)) say("this is a defect of data2vec; DATA2VEC_DEBUG=1 shows where it happened");
-  return error instanceof UsageError || error instanceof ConfigError ? EXIT.usage : EXIT.failed;
+  // By name, so that help needs not wait for what reads configurations.
+  return error instanceof UsageError || (error as Error).name === "ConfigError" ? EXIT.usage : EXIT.failed;
 }
 
 /** Errors that no input should cause. */

@@ -15,10 +15,9 @@ interface Options extends RunOptions {
   holdOut?: number;
 }
 
-export function addFinetune(program: Command): void {
-  const command = program
-    .command("finetune")
-    .description("train a classifier on labelled data, from a pretrained model or from scratch")
+/** Adds arguments, flags and help to the command. */
+export function define(command: Command): void {
+  command
     .addArgument(new Argument("<task>", "what to learn").choices(["classify"]))
     .option("--model <folder>", "pretrained model: a run, or a folder as Hugging Face saves it; none trains from scratch")
     .addOption(new Option("--modality <name>", "kind of data, for --model none").choices(MODALITY_NAMES).default(MODALITY_NAMES[0]))

@@ -19,11 +19,9 @@ interface FileSummary {
   tensors: { name: string; dtype: string; shape: number[] }[];
 }
 
-export function addInspect(program: Command): void {
-  const command = program
-    .command("inspect")
-    .description("show tensors, configuration and progress of a model folder, a run or a safetensors file")
-    .argument("<path>", "run folder, model folder (ours or Hugging Face's), or .safetensors file");
+/** Adds arguments, flags and help to the command. */
+export function define(command: Command): void {
+  command.argument("<path>", "run folder, model folder (ours or Hugging Face's), or .safetensors file");
   withJson(command)
     .addHelpText(
       "after",

@@ -9,7 +9,9 @@ for (const event of ["uncaughtException", "unhandledRejection"]) {
   process.on(event, (error) => process.exit(report(error)));
 }
 try {
-  await createProgram().parseAsync();
+  const args = process.argv.slice(2);
+  const program = await createProgram(args);
+  await program.parseAsync(args, { from: "user" });
 } catch (error) {
   process.exitCode = report(error);
 }

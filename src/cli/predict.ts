@@ -13,10 +13,9 @@ interface Options extends DeviceOptions {
   json: boolean;
 }
 
-export function addPredict(program: Command): void {
-  const command = program
-    .command("predict")
-    .description("classify files with a fine-tuned model")
+/** Adds arguments, flags and help to the command. */
+export function define(command: Command): void {
+  command
     .argument("<file...>", "files to classify, such as JPEG, PNG or WebP images")
     .option("--model <folder>", "a fine-tuned run, or a folder as Hugging Face saves it")
     .option("--top <count>", "classes to show of each file", integer(1, 1e6), 5);

@@ -6,11 +6,9 @@ import { MODALITY_NAMES, modalityNamed } from "./modalities.js";
 import { needed, openDevice } from "./options.js";
 import { configureRun, follow, printSettings, type RunOptions, readRun, SETTINGS_HELP, withRun } from "./run.js";
 
-export function addPretrain(program: Command): void {
-  const command = program
-    .command("pretrain")
-    .description("learn from data without labels")
-    .addArgument(new Argument("<modality>", "kind of data").choices(MODALITY_NAMES));
+/** Adds arguments, flags and help to the command. */
+export function define(command: Command): void {
+  command.addArgument(new Argument("<modality>", "kind of data").choices(MODALITY_NAMES));
   withRun(command)
     .addHelpText(
       "after",

@@ -1,20 +1,35 @@
 /** All commands under one name. */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { nearest } from "../config/nearest.js";
-import { addDemo } from "./demo.js";
-import { addDoctor } from "./doctor.js";
-import { addEvaluate } from "./evaluate.js";
-import { addExtract } from "./extract.js";
-import { addFinetune } from "./finetune.js";
-import { addInspect } from "./inspect.js";
-import { knownSettings } from "./modalities.js";
-import { addPredict } from "./predict.js";
-import { addPretrain } from "./pretrain.js";
+import { writeUsageError } from "./failure.js";
 import { paint } from "./terminal.js";
 
-/** The command line; errors of usage are told on stderr and thrown as commander's. */
-export function createProgram(): Command {
+/** Loaded when it is called for: help and small commands don't wait for what training needs. */
+interface Entry {
+  about: string;
+  load: () => Promise<{ define(command: Command): void }>;
+}
+
+const COMMANDS: Record<string, Entry> = {
+  pretrain: { about: "learn from data without labels", load: () => import("./pretrain.js") },
+  finetune: { about: "train a classifier on labelled data, from a pretrained model or from scratch", load: () => import("./finetune.js") },
+  evaluate: { about: "measure a model on labelled data", load: () => import("./evaluate.js") },
+  predict: { about: "classify files with a fine-tuned model", load: () => import("./predict.js") },
+  extract: { about: "write a model's hidden states to a safetensors file", load: () => import("./extract.js") },
+  inspect: {
+    about: "show tensors, configuration and progress of a model folder, a run or a safetensors file",
+    load: () => import("./inspect.js"),
+  },
+  doctor: { about: "say which engines this machine has, and check that they compute right", load: () => import("./doctor.js") },
+  bench: { about: "measure how fast the kernels are, against the machine's peak", load: () => import("./bench.js") },
+  demo: {
+    about: "pretrain, fine-tune with few labels and compare with training from scratch, in a few minutes",
+    load: () => import("./demo.js"),
+  },
+};
+
+/** The command line for some arguments; errors of usage are told on stderr and thrown as commander's. */
+export async function createProgram(args: readonly string[]): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const program = new Command("data2vec")
     .description("Self-supervised learning with data2vec: pretrain on unlabelled data, fine-tune with few labels, use the model.")
@@ -22,7 +37,7 @@ export function createProgram(): Command {
     .helpOption("--help", "explain the command, with examples")
     .helpCommand("help [command]", "explain a command, with examples")
     .configureHelp({ styleTitle: (title) => paint("bold", title, process.stdout) })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, paint("red", "error:")) + settingMeant(text)) })
+    .configureOutput({ outputError: writeUsageError })
     .showHelpAfterError("(--help explains the command)")
     .exitOverride()
     .addHelpText(
@@ -37,15 +52,9 @@ Examples:
 Each command explains itself: data2vec pretrain --help. More in docs/cli.md.
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 130 stopped by Ctrl-C with the state saved.`,
     );
-  const commands = [addPretrain, addFinetune, addEvaluate, addPredict, addExtract, addInspect, addDoctor, addDemo];
-  for (const add of commands) add(program);
+  for (const [name, { about, load }] of Object.entries(COMMANDS)) {
+    const command = program.command(name).description(about);
+    if (args.includes(name)) (await load()).define(command);
+  }
   return program;
-}
-
-/** For an unknown flag that is the name of a setting: how settings are given. */
-function settingMeant(error: string): string {
-  const flag = /unknown option '--([\w.-]+)/.exec(error)?.[1];
-  if (flag === undefined || error.includes("Did you mean")) return "";
-  const key = nearest(flag, knownSettings());
-  return key === undefined ? "" : `(settings are given as --set ${key}=VALUE)\n`;
 }

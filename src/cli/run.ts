@@ -6,12 +6,13 @@ import { type Command, Option } from "commander";
 import { findCheckpoint } from "../checkpoint/directory.js";
 import { CheckpointError } from "../checkpoint/error.js";
 import { readTrainerState } from "../checkpoint/trainer-state.js";
+import { nearest } from "../config/nearest.js";
 import { formatConfig } from "../config/resolve.js";
 import type { Stage } from "../train/config.js";
 import { type RunSource, readRunSource } from "../train/run-source.js";
 import type { StepReport } from "../train/trainer.js";
-import { EXIT } from "./failure.js";
-import type { ModalityEntry, RunConfig } from "./modalities.js";
+import { EXIT, writeUsageError } from "./failure.js";
+import { knownSettings, type ModalityEntry, type RunConfig } from "./modalities.js";
 import { type DeviceOptions, integer, needed, withDevice, withJson } from "./options.js";
 import { Progress } from "./progress.js";
 import { Stop } from "./stop.js";
@@ -34,6 +35,7 @@ export interface RunOptions extends DeviceOptions {
 /** Adds the options of a command that trains. */
 export function withRun(command: Command): Command {
   command
+    .configureOutput({ outputError: tellUsageError })
     .option("--data <path>", "training data: a folder (see docs/data.md)")
     .option("--out <folder>", "the run's folder: checkpoint, metrics.jsonl, config.yaml")
     .addOption(new Option("--resume", "go on with the run in --out, with its data and configuration").conflicts(["preset", "config"]))
@@ -47,6 +49,15 @@ export function withRun(command: Command): Command {
     "list every setting: its value, what it accepts, what it means; then exit",
     false,
   );
+}
+
+/** Tells an error of usage; for an unknown flag that is the name of a setting also how settings are given. */
+function tellUsageError(text: string, write: (text: string) => void): void {
+  writeUsageError(text, write);
+  const flag = /unknown option '--([\w.-]+)/.exec(text)?.[1];
+  if (flag === undefined || text.includes("Did you mean")) return;
+  const key = nearest(flag, knownSettings());
+  if (key !== undefined) write(`(settings are given as --set ${key}=VALUE)\n`);
 }
 
 /** How settings come together, for help texts. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { Philox } from "../../backend/philox.js";
 import { CheckpointError } from "../../checkpoint/error.js";
@@ -156,9 +157,10 @@ async function openTrainingSplit(path: string, classes: readonly string[] | null
   return openImages(path, splits.length > 0 ? { split: "train", classes } : { classes });
 }
 
-/** Threads for loading: none where images are in memory and cheap to prepare. */
+/** Threads for loading: none where images are in memory and cheap to prepare, and no more than there are cores, or work for. */
 function workersFor(dataset: ImageDataset, { data }: VisionConfig): number {
-  return dataset.size > 0 && dataset.file(0) !== null ? data.workers : 0;
+  if (dataset.size === 0 || dataset.file(0) === null) return 0;
+  return Math.min(data.workers, availableParallelism(), Math.ceil(dataset.size / INFERENCE_BATCH));
 }
 
 function oneHot({ labels }: ImageBatch, classes: number): Float32Array {
