@@ -26,10 +26,13 @@ export function hasRelaxedSimd(): boolean {
   return WebAssembly.validate(relaxedProbe);
 }
 
+/** The folder that `npm run build` fills; as far from the sources as from the compiled files. */
+const buildFolder = new URL("../../dist/wasm/", import.meta.url);
+
 /** Compiles the engine: the relaxed-SIMD build where Node can run it and `relaxedSimd` isn't false. */
-export function loadWasmModule(relaxedSimd = hasRelaxedSimd()): WasmModule {
+export function loadWasmModule(relaxedSimd = hasRelaxedSimd(), folder = buildFolder): WasmModule {
   const file = relaxedSimd ? "data2vec-relaxed.wasm" : "data2vec.wasm";
-  const path = fileURLToPath(new URL(`../../dist/wasm/${file}`, import.meta.url));
+  const path = fileURLToPath(new URL(file, folder));
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);

@@ -12,10 +12,8 @@ const { exports } = new WebAssembly.Instance(module, { env: { memory, grow_works
 exports.__stack_pointer.value = stackTop;
 try {
   exports.worker_main(thread);
-} catch (error) {
-  exports.__stack_pointer.value = stackTop;
-  exports.worker_failed();
-  throw error;
+} catch {
+  exports.worker_failed(); // the caller then fails too
 }
 `;
 

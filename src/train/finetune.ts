@@ -103,9 +103,6 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
     };
 
     model.store.initialize(seed);
-    const source = { modality: modality.name, data: run.data, model: run.model, labels: origin.labels, holdOut: origin.holdOut };
-    await writeRunSource(run.out, source);
-    await folder.saveConfig(config);
     if (resumed !== null) {
       const source = (await findCheckpoint(folder.checkpoint))!;
       writeParameters(model.store, (await modality.loadModel(source)).parameters);
@@ -117,6 +114,10 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
     }
     const outOfPatience = () => patience > 0 && evaluationsSinceBest >= patience;
     if (outOfPatience()) return;
+    // Last, so that a mistake until here leaves the folder free.
+    const startedWith = { modality: modality.name, data: run.data, model: run.model, labels: origin.labels, holdOut: origin.holdOut };
+    await writeRunSource(run.out, startedWith);
+    await folder.saveConfig(config);
     const batches = (from: number) => data.train.batches(from);
     let failed = true;
     try {

@@ -75,8 +75,6 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
     };
 
     method.initialize(config.train.seed);
-    await writeRunSource(run.out, { modality: modality.name, data: run.data, model: null, labels: null, holdOut: null });
-    await folder.saveConfig(config);
     if (resumed !== null) {
       const source = (await findCheckpoint(folder.checkpoint))!;
       const { teacher, head } = await loadPretrainingParts(source);
@@ -87,6 +85,9 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
       step = resumed.step;
       saved = step;
     }
+    // Last, so that a mistake until here leaves the folder free.
+    await writeRunSource(run.out, { modality: modality.name, data: run.data, model: null, labels: null, holdOut: null });
+    await folder.saveConfig(config);
     const loop = { task, optimizer, batches: (from: number) => feed.batches(from), config: config.train, startStep: step, signal };
     let failed = true;
     try {

@@ -32,9 +32,10 @@ export function openDevice(threads = 1): Device {
   return new Device(createWasmBackend({ threads }));
 }
 
-/** Pixels of an image of a class: a bright bar whose place tells the class, in noise. */
+/** Pixels of an image of a class: a bright bar on a ground, whose place and brightness tell the class, in noise. */
 function drawImage(label: number, random: Philox): Uint8Array {
-  return Uint8Array.from({ length: SIDE * SIDE }, (_, at) => (Math.floor((at % SIDE) / 2) === label ? 160 : 20) + random.int(60));
+  const ground = 20 + 40 * label;
+  return Uint8Array.from({ length: SIDE * SIDE }, (_, at) => (Math.floor((at % SIDE) / 2) === label ? 200 : ground) + random.int(50));
 }
 
 /** Writes IDX files of `train` and `test` images, their classes taking turns; no test split for 0. */
