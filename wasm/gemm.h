@@ -202,6 +202,7 @@ static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
 }
 
 static void gemm(gemm_problem problem) {
+  if (problem.m == 0 || problem.n == 0) return;
   const int32_t max_columns = PACKED_B_MAX / KC / NR * NR;
   int32_t columns = smaller(problem.n, max_columns), padded = chunks_of(columns, NR) * NR;
   int32_t depth = smaller(problem.k, PACKED_B_MAX / padded / KC * KC);

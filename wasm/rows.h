@@ -32,6 +32,15 @@ INLINE void add_partials(float *sum, float *partials, int32_t tasks, int32_t dim
   for (int32_t task = 1; task < tasks; task++) add_row(partials, partials + (size_t)task * dim, dim);
   if (tasks > 0) add_row(sum, partials, dim);
 }
+/* The sum of a[c] * b[c]. */
+NOINLINE float dot_rows(const float *a, const float *b, int32_t dim) {
+  vf sum = vzero();
+  int32_t c = 0;
+  for (; c + VLEN <= dim; c += VLEN) sum = vfma(vload(a + c), vload(b + c), sum);
+  if (c < dim) sum = vfma(vload_part(a + c, dim - c), vload_part(b + c, dim - c), sum);
+  return vsum(sum);
+}
+
 /* The sum of (x - shift)^power over a row, power 1 or 2. */
 INLINE float row_moment(const float *x, int32_t dim, float shift, const int power) {
   vf sums[4] = {vzero(), vzero(), vzero(), vzero()}, s = vset1(shift);

@@ -137,6 +137,11 @@ static void heads_of(int32_t batch, int32_t tokens, int32_t heads, int32_t head_
 }
 
 int main(void) {
+  flat(0);
+  rows(0, 5);
+  matrices(0, 5, 3);
+  samples(0, 3, 5);
+  heads_of(0, 5, 2, 8);
   EACH(n, i, 9) flat(n);
   flat(70001);
   EACH(n, i, 9) EACH(dim, j, 9) rows(n, dim);

@@ -6,6 +6,7 @@ const everything = { lengths: true, bias: true, dropout: 0.2 };
 
 describeOp("attention", {
   cases: [
+    { batch: 0, tokens: 5, heads: 2, headDim: 3, ...plain, bias: true },
     { batch: 1, tokens: 1, heads: 1, headDim: 1, ...plain },
     { batch: 2, tokens: 3, heads: 2, headDim: 6, ...everything },
     { batch: 1, tokens: 4, heads: 1, headDim: 4, ...plain, bias: true },

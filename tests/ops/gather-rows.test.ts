@@ -3,6 +3,7 @@ import { describeOp } from "./describe-op.js";
 
 describeOp("gatherRows", {
   cases: [
+    { count: 0, xRows: 3, dim: 5 },
     { count: 1, xRows: 1, dim: 1 },
     { count: 3, xRows: 2, dim: 3 },
     { count: 4, xRows: 9, dim: 4 },

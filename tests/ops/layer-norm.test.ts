@@ -3,6 +3,7 @@ import { describeOp } from "./describe-op.js";
 
 describeOp("layerNorm", {
   cases: [
+    { rows: 0, dim: 5, affine: true, eps: 1e-6, offset: 0 },
     { rows: 1, dim: 1, affine: true, eps: 1e-6, offset: 0 },
     { rows: 3, dim: 3, affine: true, eps: 1e-12, offset: 0 },
     { rows: 2, dim: 4, affine: false, eps: 1e-6, offset: 0 },

@@ -3,6 +3,7 @@ import { describeOp } from "./describe-op.js";
 
 describeOp("linear", {
   cases: [
+    { rows: 0, inDim: 5, outDim: 3, bias: true },
     { rows: 1, inDim: 1, outDim: 1, bias: true },
     { rows: 5, inDim: 3, outDim: 7, bias: false },
     { rows: 6, inDim: 8, outDim: 8, bias: true },

@@ -3,6 +3,7 @@ import { describeOp } from "./describe-op.js";
 
 describeOp("regression", {
   cases: [0, 2, 0.25].flatMap((beta) => [
+    { rows: 0, dim: 3, beta, used: 1 },
     { rows: 1, dim: 1, beta, used: 1 },
     { rows: 4, dim: 3, beta, used: 0 },
     { rows: 5, dim: 4, beta, used: 1 },

@@ -195,10 +195,12 @@ static void attention_task(void *ctx, int32_t task, int32_t thread) {
 }
 
 /* Places the transposed bias and the scratch of each thread after `used` floats of a new workspace, and returns its start. */
-static float *attention_workspace(attention_shape *s, size_t used, size_t scratch_size) {
+static float *attention_workspace(attention_shape *s, uint64_t used, size_t scratch_size) {
   s->scratch_size = (scratch_size + 15) / 16 * 16;
   used = (used + 15) / 16 * 16;
-  float *memory = workspace((used + bias_size(s) + s->scratch_size * thread_count()) * sizeof(float));
+  uint64_t bytes = (used + bias_size(s) + (uint64_t)s->scratch_size * (uint64_t)thread_count()) * sizeof(float);
+  /* More than can be addressed is for the heap to refuse. */
+  float *memory = workspace(bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX);
   s->scratch = memory + used + bias_size(s);
   if (s->bias) {
     s->bias_t = memory + used;
@@ -209,6 +211,7 @@ static float *attention_workspace(attention_shape *s, size_t used, size_t scratc
 
 void attention(float *out, float *log_sum_exp, const float *qkv, const float *bias, const int32_t *lengths, const uint32_t *rng,
                int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose) {
+  if (batch == 0 || tokens == 0 || heads == 0) return;
   attention_args args = {attention_begin(qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose), out, log_sum_exp, 1};
   attention_shape *s = &args.s;
   if (batch * heads < ENOUGH_TASKS) args.parts = smaller(s->query_blocks, chunks_of(ENOUGH_TASKS, batch * heads));
@@ -282,14 +285,6 @@ static void pack_rows(float *rows, const float *x, int32_t step, int32_t count, 
   }
 }
 
-static float dot(const float *a, const float *b, int32_t n) {
-  vf sum = vzero();
-  int32_t d = 0;
-  for (; d + VLEN <= n; d += VLEN) sum = vfma(vload(a + d), vload(b + d), sum);
-  if (d < n) sum = vfma(vload_part(a + d, n - d), vload_part(b + d, n - d), sum);
-  return vsum(sum);
-}
-
 /* c[rows][width] = (accumulate ? c : 0) + weightsᵀ · x over some queries, for weights [rows][QUERIES] and x [queries][width]. */
 static void add_keys(float *c, const float *weights, const float *x, int32_t rows, int32_t queries, int32_t width, int32_t accumulate) {
   for (int32_t d = 0; d < width; d += TILE_LANES)
@@ -309,7 +304,7 @@ static void attend_grad(const attention_grad_args *args, const grad_scratch *g, 
   pack_rows(g->d_out, args->d_out + at, out_row, queries, head_dim, width, 1.0f);
   for (int32_t i = 0; i < lanes; i++) g->log_sum_exp[i] = g->delta[i] = 0;
   copy_row(g->log_sum_exp, args->log_sum_exp + ((size_t)b * s->heads + h) * s->tokens + query, queries);
-  for (int32_t i = 0; i < queries; i++) g->delta[i] = dot(g->d_out + i * width, args->out + at + (size_t)i * out_row, head_dim);
+  for (int32_t i = 0; i < queries; i++) g->delta[i] = dot_rows(g->d_out + i * width, args->out + at + (size_t)i * out_row, head_dim);
 
   const float *keys_t = g->keys_t, *values_t = g->values_t;
   for (int32_t key = 0; key < keys; key += size, keys_t += (size_t)head_dim * KEYS, values_t += (size_t)head_dim * KEYS) {
@@ -385,11 +380,12 @@ static void add_bias_grad(void *ctx, int32_t task, int32_t thread) {
 void attention_grad(float *d_qkv, float *d_bias, const float *d_out, const float *out, const float *log_sum_exp, const float *qkv,
                     const float *bias, const int32_t *lengths, const uint32_t *rng, int32_t batch, int32_t tokens, int32_t heads,
                     int32_t head_dim, float dropout, int32_t purpose) {
+  if (batch == 0 || tokens == 0 || heads == 0) return;
   attention_grad_args args = {attention_begin(qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose),
                               d_qkv, d_bias, d_out, out, log_sum_exp, 0, batch, round_up(head_dim, VLEN)};
   attention_shape *s = &args.s;
   if (d_bias) args.chunks = chunks_of(batch, chunks_of(batch, chunks_of(ENOUGH_TASKS, heads)));
-  size_t partials = d_bias ? args.chunks * bias_block(s, heads, 0) : 0;
+  uint64_t partials = d_bias ? (uint64_t)args.chunks * bias_block(s, heads, 0) : 0;
   grad_scratch g;
   size_t scratch = grad_scratch_of(&g, &args, 0), rows = (size_t)tokens * QUERIES;
   float *memory = attention_workspace(s, partials, scratch > rows ? scratch : rows);

@@ -82,6 +82,7 @@ static void grad_bias(grad_weight_args args) {
 }
 
 void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const float *x, int32_t rows, int32_t in_dim, int32_t out_dim) {
+  if (rows == 0) return;
   grad_weight_args args = {.d_weight = d_weight, .d_bias = d_bias, .dy = dy, .x = x, .rows = rows, .in_dim = in_dim, .out_dim = out_dim};
   int64_t count = (int64_t)in_dim * out_dim;
   int64_t most = count > 0 ? SPLIT_PARTIALS_MAX / count : 0;
