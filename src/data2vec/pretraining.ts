@@ -62,8 +62,11 @@ export class Data2VecPretraining<I> implements Disposable {
     if (averageTopKLayers > this.student.depth) {
       throw new Error(`model.averageTopKLayers is ${averageTopKLayers}, but the model has ${this.student.depth} layers`);
     }
-    this.store = new ParameterStore(device, { "": this.student, head: this.head }, { trainable: true, label: "student" });
-    this.ema = new EmaTeacher(new ParameterStore(device, { "": this.teacher }, { trainable: false, label: "teacher" }), this.store);
+    [this.store, this.ema] = device.allocating(() => {
+      const store = new ParameterStore(device, { "": this.student, head: this.head }, { trainable: true, label: "student" });
+      const teacher = new ParameterStore(device, { "": this.teacher }, { trainable: false, label: "teacher" });
+      return [store, new EmaTeacher(teacher, store)];
+    });
   }
 
   /** Draws the student anew and copies it to the teacher. */

@@ -50,20 +50,18 @@ export class ParameterStore {
     });
     this.count = offset;
     this.runs = mergeRuns(this.entries, offset);
-    this.values = device.state([offset], `${label} parameters`);
+    const constants = prefixed.flatMap(([prefix, module]) => [...module.namedConstants(prefix)]);
+    [this.values, this.gradients, this.#constants] = device.allocating(() => [
+      device.state([offset], `${label} parameters`),
+      trainable ? device.state([offset], `${label} gradients`) : null,
+      constants.map(({ name, constant }) => device.state(constant.shape, name, "i32")),
+    ]);
     device.kernels.fill(this.values.ptr, offset, 0);
-    this.gradients = trainable ? device.state([offset], `${label} gradients`) : null;
     this.zeroGrad();
     for (const { name, parameter, offset: at } of this.entries) {
       parameter.bind(device, name, this.values.ptr + at * 4, this.gradients === null ? 0 : this.gradients.ptr + at * 4);
     }
-    this.#constants = prefixed
-      .flatMap(([prefix, module]) => [...module.namedConstants(prefix)])
-      .map(({ name, constant }) => {
-        const value = device.state(constant.shape, name, "i32");
-        constant.bind(value);
-        return value;
-      });
+    for (const [i, { constant }] of constants.entries()) constant.bind(this.#constants[i]);
   }
 
   /** Draws every parameter anew; each has a random stream of its own, so that adding one doesn't change the others. */

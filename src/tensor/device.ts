@@ -25,6 +25,7 @@ export class Device implements Disposable {
   readonly #lifetime: Lifetime & { ended: boolean } = { ended: false };
   readonly #path: string[] = [];
   #scope: Scope | null = null;
+  #allocated: Pointer[] | null = null;
   #observer: ((tensor: Tensor) => void) | null = null;
 
   constructor(readonly backend: Backend) {
@@ -39,7 +40,26 @@ export class Device implements Disposable {
 
   /** A tensor that lives until {@link release}: parameters, optimizer state, batches. Contents undefined. */
   state<D extends DType = "f32">(shape: Shape, label: string, dtype: D = "f32" as D): Tensor<D> {
-    return new Tensor(this, this.heap.allocate(countOf(shape) * 4, label), shape, dtype, label, this.#lifetime);
+    const pointer = this.heap.allocate(countOf(shape) * 4, label);
+    this.#allocated?.push(pointer);
+    return new Tensor(this, pointer, shape, dtype, label, this.#lifetime);
+  }
+
+  /** Runs `body`, which makes state and returns it; when it throws (memory may run out in between), what it made is freed. */
+  allocating<R>(body: () => R): R {
+    const outer = this.#allocated;
+    const inner: Pointer[] = [];
+    this.#allocated = inner;
+    try {
+      const result = body();
+      outer?.push(...inner);
+      return result;
+    } catch (error) {
+      for (const pointer of inner) this.heap.free(pointer);
+      throw error;
+    } finally {
+      this.#allocated = outer;
+    }
   }
 
   /** A tensor over memory that somebody else allocated and releases. */

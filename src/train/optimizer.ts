@@ -36,10 +36,12 @@ export class AdamW implements Disposable {
     if (store.gradients === null) throw new Error("AdamW: the store was made without gradients");
     const { device } = store;
     this.#gradients = store.gradients;
-    this.m = device.state([store.count], "first moments");
-    this.v = device.state([store.count], "second moments");
-    this.squaredNorm = device.state([1], "gradient norm");
-    this.#clipScale = device.state([1], "clip scale");
+    [this.m, this.v, this.squaredNorm, this.#clipScale] = device.allocating(() => [
+      device.state([store.count], "first moments"),
+      device.state([store.count], "second moments"),
+      device.state([1], "gradient norm"),
+      device.state([1], "clip scale"),
+    ]);
     device.kernels.fill(this.m.ptr, store.count, 0);
     device.kernels.fill(this.v.ptr, store.count, 0);
   }

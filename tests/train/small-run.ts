@@ -28,8 +28,8 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 /** The engine on one thread, or on as many as asked for. */
-export function openDevice(threads = 1): Device {
-  return new Device(createWasmBackend({ threads }));
+export function openDevice(threads = 1, memoryLimit?: number): Device {
+  return new Device(createWasmBackend({ threads, memoryLimit }));
 }
 
 /** Pixels of an image of a class: a bright bar on a ground, whose place and brightness tell the class, in noise. */
