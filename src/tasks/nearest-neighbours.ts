@@ -40,9 +40,17 @@ function vote(similarities: Float32Array, labels: Int32Array, classes: number, k
     nearest.splice(at, 0, i);
     if (nearest.length > k) nearest.pop();
   }
-  const votes = new Float64Array(classes);
-  for (const i of nearest) votes[labels[i]] += 1 + 1e-3 * similarities[i];
-  return votes.indexOf(Math.max(...votes));
+  const votes = new Int32Array(classes);
+  const sums = new Float64Array(classes);
+  for (const i of nearest) {
+    votes[labels[i]]++;
+    sums[labels[i]] += similarities[i];
+  }
+  let best = 0;
+  for (let label = 1; label < classes; label++) {
+    if (votes[label] > votes[best] || (votes[label] === votes[best] && sums[label] > sums[best])) best = label;
+  }
+  return best;
 }
 
 function normalizeRows(features: Float32Array, dim: number): Float32Array {
