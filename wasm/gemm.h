@@ -9,12 +9,15 @@
 
 #define MR 6
 #define NR (2 * VLEN)
-#define KC 384                 /* depth of a block: a panel of B (KC x NR) stays in the first-level cache */
+#define KC 400                 /* most depth of a block: a panel of B (KC x NR) stays in the first-level cache */
 #define MC 144                 /* rows of a block: a block of A (MC x KC) stays in the second-level cache */
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define GEMM_TASKS 12          /* tasks wanted, so that a few threads share them evenly */
 #define PACK_TASK 32768        /* elements that one task packs */
 #define PACKED_B_MAX (4 << 20) /* elements of B packed at a time */
+
+/* The depth of blocks, equal but for the last, that cover `depth`. */
+INLINE int32_t block_depth(int32_t depth) { return chunks_of(depth, larger(1, chunks_of(depth, KC))); }
 
 /* A matrix whose depth (k) axis is contiguous or not: element (i, k) is data[i * stride + k], or data[k * stride + i]. */
 typedef struct {
@@ -161,14 +164,14 @@ typedef struct {
 /* The part of a problem that is computed between two packings of B: columns [column, column + columns), depth [k, k + depth). */
 typedef struct {
   const gemm_problem *problem;
-  int32_t column, columns, k, depth;
+  int32_t column, columns, k, depth, depth_step;
   int32_t row_step, column_step, row_blocks; /* one task: row_step x column_step of C */
-  int32_t pack_panels, pack_groups;          /* one packing task: pack_panels panels of one KC block */
+  int32_t pack_panels, pack_groups;          /* one packing task: pack_panels panels of one depth_step */
   float *packed_a;                           /* MC x KC per thread */
   float *packed_b;
 } gemm_part;
 
-/* Where the KC block at depth offset k, panel p, lies in packed B. */
+/* Where panel p of the block at depth offset k lies in packed B. */
 INLINE float *packed_panel(const gemm_part *part, int32_t k, int32_t depth, int32_t panel) {
   return part->packed_b + (size_t)k * (size_t)(chunks_of(part->columns, NR) * NR) + (size_t)panel * (size_t)depth * NR;
 }
@@ -176,7 +179,7 @@ INLINE float *packed_panel(const gemm_part *part, int32_t k, int32_t depth, int3
 static void gemm_pack_task(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const gemm_part *part = ctx;
-  int32_t k = task / part->pack_groups * KC, depth = smaller(KC, part->depth - k);
+  int32_t k = task / part->pack_groups * part->depth_step, depth = smaller(part->depth_step, part->depth - k);
   int32_t panel = task % part->pack_groups * part->pack_panels;
   int32_t end = smaller(panel + part->pack_panels, chunks_of(part->columns, NR));
   for (; panel < end; panel++) {
@@ -192,8 +195,8 @@ static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
   int32_t column = task / part->row_blocks * part->column_step, columns = smaller(part->column_step, part->columns - column);
   float *packed_a = part->packed_a + (size_t)thread * MC * KC;
   float *c = p->c + (size_t)row * (size_t)p->n + part->column + column;
-  for (int32_t k = 0; k < part->depth; k += KC) {
-    int32_t depth = smaller(KC, part->depth - k);
+  for (int32_t k = 0; k < part->depth; k += part->depth_step) {
+    int32_t depth = smaller(part->depth_step, part->depth - k);
     for (int32_t i = 0; i < rows; i += MR) pack_a_panel(packed_a + i * depth, p->a, row + i, rows - i, part->k + k, depth);
     int adds = p->accumulate || part->k + k > 0;
     const float *init = adds ? c : p->bias ? p->bias + part->column + column : NULL;
@@ -220,9 +223,10 @@ static void gemm(gemm_problem problem) {
     int32_t tasks = part.row_blocks * chunks_of(part.columns, part.column_step);
     for (part.k = 0; part.k < problem.k; part.k += depth) {
       part.depth = smaller(depth, problem.k - part.k);
-      part.pack_panels = larger(1, PACK_TASK / (NR * smaller(KC, part.depth)));
+      part.depth_step = block_depth(part.depth);
+      part.pack_panels = larger(1, PACK_TASK / (NR * part.depth_step));
       part.pack_groups = chunks_of(chunks_of(part.columns, NR), part.pack_panels);
-      parallel_for(gemm_pack_task, &part, part.pack_groups * chunks_of(part.depth, KC));
+      parallel_for(gemm_pack_task, &part, part.pack_groups * chunks_of(part.depth, part.depth_step));
       parallel_for(gemm_compute_task, &part, tasks);
     }
   }

@@ -1,6 +1,6 @@
 /* linear: y = x · weightᵀ + bias, and its gradients. */
-#define SPLIT_TASKS 16               /* depth chunks wanted when the gradient of a small weight is split over its rows */
-#define SPLIT_DEPTH_MIN 128          /* rows per chunk at least */
+#define SPLIT_TASKS 8                /* chunks of rows wanted, when the gradient of a small weight is split over them */
+#define SPLIT_ROWS_MIN 128           /* rows per chunk at least */
 #define SPLIT_PARTIALS_MAX (2 << 20) /* elements of all partial sums */
 #define SUM_ELEMENTS 4096            /* elements of d_weight whose partial sums one task adds */
 #define BIAS_ROWS 512                /* rows of dy summed by one task */
@@ -39,8 +39,9 @@ static void grad_weight_part(void *ctx, int32_t task, int32_t thread) {
   float *packed_a = args->packed + (size_t)thread * args->packed_size;
   float *packed_b = packed_a + (size_t)chunks_of(m, MR) * MR * KC;
   float *partial = args->partial + (size_t)task * (size_t)m * (size_t)n;
-  for (int32_t k = first; k < end; k += KC) {
-    int32_t depth = smaller(KC, end - k);
+  int32_t step = block_depth(end - first);
+  for (int32_t k = first; k < end; k += step) {
+    int32_t depth = smaller(step, end - k);
     for (int32_t i = 0; i < m; i += MR) pack_a_panel(packed_a + (size_t)i * (size_t)depth, a, i, m - i, k, depth);
     for (int32_t j = 0; j < n; j += NR) pack_b_panel(packed_b + (size_t)j * (size_t)depth, b, j, n - j, k, depth);
     gemm_block(partial, (size_t)n, k > first ? partial : NULL, (size_t)n, packed_a, packed_b, m, n, depth);
@@ -86,8 +87,8 @@ void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   grad_weight_args args = {.d_weight = d_weight, .d_bias = d_bias, .dy = dy, .x = x, .rows = rows, .in_dim = in_dim, .out_dim = out_dim};
   int64_t count = (int64_t)in_dim * out_dim;
   int64_t most = count > 0 ? SPLIT_PARTIALS_MAX / count : 0;
-  int32_t wanted = smaller(SPLIT_TASKS, larger(1, rows / SPLIT_DEPTH_MIN));
-  if (most < smaller(wanted, SPLIT_TASKS / 2)) {
+  int32_t wanted = larger(chunks_of(rows, KC), smaller(SPLIT_TASKS, rows / SPLIT_ROWS_MIN));
+  if (wanted < 2 || most < smaller(wanted, SPLIT_TASKS)) {
     operand a = {dy, (size_t)out_dim, 0}, b = {x, (size_t)in_dim, 0};
     gemm((gemm_problem){.c = d_weight, .a = a, .b = b, .m = out_dim, .n = in_dim, .k = rows, .accumulate = 1});
     if (d_bias) grad_bias(args);
