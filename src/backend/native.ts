@@ -38,7 +38,7 @@ export const ADDON_PATHS: readonly string[] = ["Release", "Debug"].map((config) 
   fileURLToPath(new URL(`../../build-native/${config}/data2vec.node`, import.meta.url)),
 );
 
-const HOW_TO_BUILD = "with CMake and a C++17 compiler (for CUDA also nvcc), run `npm run build:native`";
+const HOW_TO_BUILD = "with CMake and gcc 12 or later, or clang (for CUDA also nvcc), run `npm run build:native`";
 const PROBE = "process.stdout.write(JSON.stringify(require(process.argv[1]).cudaDevices()))";
 
 const run = promisify(execFile);
