@@ -10,7 +10,12 @@
 #include "parallel.h"
 #include "simd.h"
 
+/* Without fused multiply-add each product needs a register of its own, and a sixth row would spill. */
+#if defined(__wasm__) && !defined(__wasm_relaxed_simd__)
+#define TILE_ROWS 5
+#else
 #define TILE_ROWS 6
+#endif
 #define TILE_LANES (2 * VLEN)
 #define ROW_STEP 64
 
@@ -34,7 +39,7 @@ INLINE void tile_product(const product *p, const int rows, const int vectors, co
   const float *a = p->a, *b = p->b;
   const int32_t b_step = p->b_step, c_step = p->c_step;
   float *c = p->c;
-  vf sum[TILE_ROWS][2];
+  vf sum[6][2];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; r++) {
     sum[r][0] = p->accumulate ? vload(c + r * c_step) : vzero();
@@ -61,20 +66,20 @@ INLINE void tile_product(const product *p, const int rows, const int vectors, co
 }
 
 #define DEFINE_TILE(rows, vectors)                                                                                                   \
-  NOINLINE void columns_##rows##_##vectors(const product *p) { tile_product(p, rows, vectors, 1, p->a_step); }                     \
+  NOINLINE void columns_##rows##_##vectors(const product *p) { tile_product(p, rows, vectors, 1, p->a_step); }                       \
   NOINLINE void rows_##rows##_##vectors(const product *p) { tile_product(p, rows, vectors, ROW_STEP, 1); }
 DEFINE_TILE(1, 1) DEFINE_TILE(2, 1) DEFINE_TILE(3, 1) DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1)
 DEFINE_TILE(1, 2) DEFINE_TILE(2, 2) DEFINE_TILE(3, 2) DEFINE_TILE(4, 2) DEFINE_TILE(5, 2) DEFINE_TILE(6, 2)
 #undef DEFINE_TILE
 
 #define TILE_CASES(kind, vectors)                                                                                                    \
-  switch (rows) {                                                                                                                    \
+  switch (smaller(rows, TILE_ROWS)) {                                                                                                \
     case 1: kind##_1_##vectors(&p); break;                                                                                           \
     case 2: kind##_2_##vectors(&p); break;                                                                                           \
     case 3: kind##_3_##vectors(&p); break;                                                                                           \
     case 4: kind##_4_##vectors(&p); break;                                                                                           \
     case 5: kind##_5_##vectors(&p); break;                                                                                           \
-    default: kind##_6_##vectors(&p);                                                                                                 \
+    case 6: kind##_6_##vectors(&p);                                                                                                  \
   }
 
 /* Any number of rows, 1 or 2 vectors of lanes. */

@@ -6,7 +6,7 @@
  * queries, with a running maximum and sum (Milakov and Gimelshein 2018; Dao et al. 2022).
  */
 #define QUERIES ROW_STEP
-#define KEYS 72
+#define KEYS (12 * TILE_ROWS)
 #define NO_MAXIMUM -3e38f
 /* Fewer tasks than this would leave threads idle; fixed, since the order of sums must not depend on the number of threads. */
 #define ENOUGH_TASKS 32
