@@ -1,16 +1,20 @@
 /*
  * Matrix product over packed panels, after Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication": B is packed
- * once for all threads, each task packs its block of A, and a 6 x 2 VLEN micro-kernel keeps its tile of C in registers.
+ * once for all threads, each task packs its block of A, and a micro-kernel of MR x 2 VLEN keeps its tile of C in registers.
  */
 #ifndef DATA2VEC_GEMM_H
 #define DATA2VEC_GEMM_H
 #include "parallel.h"
 #include "simd.h"
 
+#if defined(__wasm__) && !defined(__wasm_relaxed_simd__)
+#define MR 5 /* a product needs a register of its own before it is added */
+#else
 #define MR 6
+#endif
 #define NR (2 * VLEN)
 #define KC 400                 /* most depth of a block: a panel of B (KC x NR) stays in the first-level cache */
-#define MC 144                 /* rows of a block: a block of A (MC x KC) stays in the second-level cache */
+#define MC (24 * MR)           /* rows of a block: a block of A (MC x KC) stays in the second-level cache */
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define GEMM_TASKS 12          /* tasks wanted, so that a few threads share them evenly */
 #define PACK_TASK 32768        /* elements that one task packs */
@@ -37,7 +41,7 @@ typedef struct {
 #define KEEP_ORDER(x, y)
 #endif
 
-/* c (6 x NR) = init + a (k x 6, packed) · b (k x NR, packed). A small function of its own, so that V8 optimises it early. */
+/* c (MR x NR) = init + a (k x MR, packed) · b (k x NR, packed). A small function of its own, so that V8 optimises it early. */
 NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t k) {
 #define INIT_ROW(i) vf c##i##0 = vload(init + (i) * init_stride), c##i##1 = vload(init + (i) * init_stride + VLEN);
 #define ROW(i)                                                                                                                  \
@@ -48,18 +52,24 @@ NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t ini
     KEEP_ORDER(c##i##1, c##i##0);                                                                                              \
   }
 #define STORE_ROW(i) vstore(c + (i) * c_stride, c##i##0), vstore(c + (i) * c_stride + VLEN, c##i##1);
-  INIT_ROW(0) INIT_ROW(1) INIT_ROW(2) INIT_ROW(3) INIT_ROW(4) INIT_ROW(5)
+#if MR > 5
+#define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#else
+#define ROWS(X) X(0) X(1) X(2) X(3) X(4)
+#endif
+  ROWS(INIT_ROW)
   for (; k > 0; --k) {
     vf b0 = vload(b), b1 = vload(b + VLEN);
-    ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5)
+    ROWS(ROW)
     a += MR;
     b += NR;
     KEEP_ORDER(a, b);
   }
-  STORE_ROW(0) STORE_ROW(1) STORE_ROW(2) STORE_ROW(3) STORE_ROW(4) STORE_ROW(5)
+  ROWS(STORE_ROW)
 #undef INIT_ROW
 #undef ROW
 #undef STORE_ROW
+#undef ROWS
 }
 
 /* The same for a tile of which only rows x columns exist; init and c are read and written only there. */
