@@ -62,6 +62,7 @@ describe.each([
   ["several blocks of rows, columns and depth", 613, 800, 290],
   ["a gradient split over the rows", 3200, 96, 288],
   ["a gradient too large to split", 1000, 530, 610],
+  ["a gradient too long to split", 300, 9000, 3],
   ["a weight packed in parts of its depth", 7, 2500, 2300],
   ["a weight packed in parts of its columns", 13, 390, 11_500],
 ])("%s: %i x %i x %i", (_, rows, inDim, outDim) => {

@@ -2,6 +2,7 @@
 #define SPLIT_TASKS 8                /* chunks of rows wanted, when the gradient of a small weight is split over them */
 #define SPLIT_ROWS_MIN 128           /* rows per chunk at least */
 #define SPLIT_PARTIALS_MAX (2 << 20) /* elements of all partial sums */
+#define SPLIT_SIDES_MAX 4096         /* in_dim + out_dim at most: what each thread packs stays small */
 #define SUM_ELEMENTS 4096            /* elements of d_weight whose partial sums one task adds */
 #define BIAS_ROWS 512                /* rows of dy summed by one task */
 
@@ -88,7 +89,7 @@ void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   int64_t count = (int64_t)in_dim * out_dim;
   int64_t most = count > 0 ? SPLIT_PARTIALS_MAX / count : 0;
   int32_t wanted = larger(chunks_of(rows, KC), smaller(SPLIT_TASKS, rows / SPLIT_ROWS_MIN));
-  if (wanted < 2 || most < smaller(wanted, SPLIT_TASKS)) {
+  if (wanted < 2 || most < smaller(wanted, SPLIT_TASKS) || in_dim > SPLIT_SIDES_MAX - out_dim) {
     operand a = {dy, (size_t)out_dim, 0}, b = {x, (size_t)in_dim, 0};
     gemm((gemm_problem){.c = d_weight, .a = a, .b = b, .m = out_dim, .n = in_dim, .k = rows, .accumulate = 1});
     if (d_bias) grad_bias(args);
