@@ -2,13 +2,15 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTrainerState } from "../../src/checkpoint/trainer-state.js";
-import type { Feed } from "../../src/modalities/modality.js";
+import { Data2VecPretraining } from "../../src/data2vec/pretraining.js";
+import { type Feed, PRETRAINING_PARTS } from "../../src/modalities/modality.js";
 import type { PreparedBatch } from "../../src/modalities/prepared-batch.js";
 import type { VisionConfig } from "../../src/modalities/vision/config.js";
 import { vision } from "../../src/modalities/vision/vision.js";
 import { ClassificationTask } from "../../src/tasks/classification.js";
 import { loadModel } from "../../src/tasks/load-model.js";
 import { Model } from "../../src/tasks/model.js";
+import { PretrainTask } from "../../src/tasks/pretrain.js";
 import type { Device } from "../../src/tensor/device.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { TrainingError } from "../../src/train/errors.js";
@@ -121,6 +123,28 @@ describe("a step that isn't finite", () => {
     await expect(steps.next()).rejects.toThrow(TrainingError);
     expect(await state()).toEqual(before);
     await feed.train.close();
+  });
+
+  it("changes nothing either when only the teacher's targets are bad", async () => {
+    const config = smallConfig("pretrain", { model: { lossBeta: 2, finalTargetNormalization: "none", targetNormalization: "none" } });
+    const feed = await vision.openPretraining(data, config, () => {});
+    using method = new Data2VecPretraining(
+      device,
+      () => vision.createEncoder(config, PRETRAINING_PARTS),
+      vision.createRegressionHead(config),
+      vision.targetConfig(config),
+    );
+    method.initialize(0);
+    const { offset } = method.ema.teacher.entry("transformer.blocks.1.ffn.down.bias");
+    device.kernels.fill(method.ema.teacher.values.ptr + 4 * (offset + 5), 1, Number.NaN);
+    const task = new PretrainTask(method, vision.emaSchedule(config));
+    using optimizer = new AdamW(method.store, config.train, task.depth);
+    const before = await method.store.values.read();
+    const batches = (from: number) => feed.batches(from);
+    const steps = train({ task, optimizer, batches, config: { ...config.train, warmupSteps: 0 }, startStep: 0 });
+    await expect(steps.next()).rejects.toThrow(/^step 1: the loss is NaN; the first tensor that went bad: teacher\.blocks\.1 linear\n/);
+    expect(await method.store.values.read()).toEqual(before);
+    await feed.close();
   });
 
   it.each(stages)("%s: comes from a learning rate that is far too large, and names what overflowed", async (stage, start) => {

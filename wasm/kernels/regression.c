@@ -24,14 +24,14 @@ NOINLINE float regression_row(const regression_args *args, float *moments, int32
   const float *p = args->prediction + at, *t = args->target + at, *p0 = args->prediction + origin, *t0 = args->target + origin;
   float *d = args->d_prediction + at, beta = args->beta, curvature = beta == 0 ? 2.0f : 1.0f / beta, loss = 0;
   vf losses = vzero(), bend = vset1(beta), half = vset1(0.5f), curve = vset1(curvature), factor = vset1(args->factor);
-  vu always = veq(bend, vzero()), sign_bit = vset1_u32(0x80000000u);
+  vu bends = vxor(veq(bend, vzero()), vset1_u32(0xffffffffu)), sign_bit = vset1_u32(0x80000000u);
   int32_t c = 0;
   for (; c + VLEN <= dim; c += VLEN) {
     vf prediction = vload(p + c), target = vload(t + c), z = vsub(prediction, target), size = vabs(z);
-    vu quadratic = vor(always, vlt(size, bend));
+    vu bent = vand(bends, vle(bend, size)); /* not for NaN, which then goes on into the gradient */
     vf curved = vmul(curve, z), sign = vfrom_bits(vor(vand(vbits(z), sign_bit), vbits(vset1(1.0f))));
-    losses = vadd(losses, vselect(quadratic, vmul(half, vmul(curved, z)), vsub(size, vmul(half, bend))));
-    vstore(d + c, vmul(factor, vselect(quadratic, curved, sign)));
+    losses = vadd(losses, vselect(bent, vsub(size, vmul(half, bend)), vmul(half, vmul(curved, z))));
+    vstore(d + c, vmul(factor, vselect(bent, sign, curved)));
     add_moments(moments, dim, c, vsub(prediction, vload(p0 + c)));
     add_moments(moments + 2 * dim, dim, c, vsub(target, vload(t0 + c)));
   }
