@@ -44,7 +44,7 @@ export function define(command: Command): void {
     )
     .option("--k <count>", "neighbours, for knn", integer(1, 1e6), 10)
     .option("--labels <count>", "labels that linear and knn learn from, the same of each class (default: all)", integer(1, 1e9))
-    .option("--hold-out <fraction>", "judge on this part of the training data instead of the test split", fraction)
+    .option("--hold-out <fraction>", "judge on this part of the labelled samples instead of the test split", fraction)
     .option("--seed <number>", "which labels and which part are drawn", integer(0, 2 ** 32 - 1), 0);
   withJson(withDevice(command))
     .addHelpText(

@@ -15,6 +15,8 @@ interface Options extends RunOptions {
   holdOut?: number;
 }
 
+const NOT_JUDGED = "the data has no test split, so the model was not judged; --hold-out 0.2 would judge it on a part of the labels";
+
 /** Adds arguments, flags and help to the command. */
 export function define(command: Command): void {
   command
@@ -22,7 +24,11 @@ export function define(command: Command): void {
     .option("--model <folder>", "pretrained model: a run, or a folder as Hugging Face saves it; none trains from scratch")
     .addOption(new Option("--modality <name>", "kind of data, for --model none").choices(MODALITY_NAMES).default(MODALITY_NAMES[0]))
     .option("--labels <count>", "train with so many labels, the same of each class (default: all)", integer(1, 1e9))
-    .option("--hold-out <fraction>", "judge on this part of the training data instead of the test split", fraction);
+    .option(
+      "--hold-out <fraction>",
+      "judge on this part of the labelled samples, which are then not trained on, instead of the test split",
+      fraction,
+    );
   withRun(command)
     .addHelpText(
       "after",
@@ -82,8 +88,8 @@ async function run(_task: string, options: Options): Promise<void> {
           resume: options.resume,
           signal,
         }),
-      extras: ({ step, evaluation }) => {
-        if (evaluation === null) return {};
+      extras: ({ step, steps, evaluation }) => {
+        if (evaluation === null) return step < steps ? {} : { note: NOT_JUDGED };
         const { accuracy, loss, samples } = evaluation;
         const note = `step ${step}: accuracy ${formatPercent(accuracy)}, loss ${loss.toPrecision(4)} on ${formatCount(samples)} samples`;
         return { note, values: { evaluationAccuracy: accuracy, evaluationLoss: loss, evaluationSamples: samples } };

@@ -31,6 +31,14 @@ describe("pretrain and finetune", () => {
     expect(JSON.parse(readFileSync(at("b", "run.json"), "utf8"))).toMatchObject({ data: images, model: at("a"), labels: 6 });
   });
 
+  it("say that a model was not judged where the data has no test split, and judge on what is held out", async () => {
+    const data = ["finetune", "classify", "--model", "none", "--data", path.join(images, "train"), ...SMALL, "--steps", "1"];
+    const without = await cli(...data, "--out", at("no-test"));
+    expect(without).toMatchObject({ code: 0, stderr: expect.stringContaining("has no test split, so the model was not judged") });
+    const heldOut = jsonOf(await cli(...data, "--out", at("held-out"), "--hold-out", "0.25", "--json"));
+    expect(heldOut.evaluationSamples).toBe(4);
+  });
+
   it("refuse a second run in a folder, and another architecture than the model's", async () => {
     const again = await cli("pretrain", "vision", "--data", images, "--out", at("a"), ...SMALL, "--steps", "4");
     expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("there is a run in this folder already") });
