@@ -12,7 +12,7 @@ export interface FeatureOptions {
 }
 
 /** What k-NN and linear probe use unless told otherwise: it did best in the recipe of the `tiny` preset. */
-export const DEFAULT_FEATURES: FeatureOptions = { tap: "ffn", topLayers: 2 };
+export const DEFAULT_FEATURES: FeatureOptions = { tap: "block", topLayers: 2 };
 
 /** One vector per sample (batch, dim): the mean over the positions of the average of the top layers. */
 export function pooledFeatures<I>(encoder: Data2VecEncoder<I>, input: I, { tap, topLayers }: FeatureOptions): Tensor {

@@ -50,10 +50,10 @@ const tinyModel: VisionModelConfig = {
   dropout: 0,
   initStd: 0.02,
   averageTopKLayers: 3,
-  targetLayer: "ffn",
+  targetLayer: "block",
   targetNormalization: "instance",
   finalTargetNormalization: "layer",
-  lossBeta: 0,
+  lossBeta: 1,
   lossScale: "mean",
   emaDecay: 0.99,
   emaEndDecay: 0.9995,
@@ -120,7 +120,7 @@ const largeModel: VisionModelConfig = {
 };
 
 const tinyData: VisionDataConfig = {
-  cropScale: [0.5, 1],
+  cropScale: [0.8, 1],
   cropRatio: [3 / 4, 4 / 3],
   interpolation: "bicubic",
   evaluationCrop: 1,
@@ -167,7 +167,7 @@ const pretrain: Record<PresetName, VisionConfig> = {
       steps: 3000,
       batchSize: 64,
       accumulate: 1,
-      learningRate: 2e-3,
+      learningRate: 4e-3,
       minLearningRate: 0,
       warmupSteps: 0.05,
       saveEvery: 500,
@@ -222,7 +222,7 @@ const pretrain: Record<PresetName, VisionConfig> = {
 const finetune: Record<PresetName, VisionConfig> = {
   tiny: {
     model: tinyModel,
-    data: tinyData,
+    data: { ...tinyData, cropScale: [0.5, 1] },
     train: { ...pretrain.tiny.train, steps: 400, learningRate: 3e-3, saveEvery: 100, evaluateEvery: 100, keepBest: true },
   },
   small: {

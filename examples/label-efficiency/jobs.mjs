@@ -1,0 +1,93 @@
+// One job of the experiment in a process of its own: node jobs.mjs '{"type": ..., ...}' prints one JSON line.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  accuracy,
+  encoderFeatures,
+  finetune,
+  fitLinearProbe,
+  inputFeatures,
+  loadConfig,
+  loadModel,
+  nearestNeighbours,
+  openDevice,
+  pretrain,
+  vision,
+} from "data2vec";
+
+const DATA = fileURLToPath(new URL("../data/fashion-mnist", import.meta.url));
+const NEIGHBOURS = 10;
+const PROBE_DECAYS = [0.001, 0.03, 1];
+
+const jobs = {
+  /** Pretrains on all training images without their labels; `out` holds the run. */
+  async pretrain(device, { seed, steps, out, set = [] }) {
+    const config = await loadConfig("vision", "pretrain", {
+      set: [`train.steps=${steps}`, `train.seed=${seed}`, "train.saveEvery=1000", "train.logEvery=50", ...set],
+    });
+    let last;
+    for await (const report of pretrain({ modality: vision, config, data: DATA, out, device })) {
+      last = report;
+      if (report.step % 200 === 0) process.stderr.write(`seed ${seed}: ${report.step} of ${steps}, ${report.samplesPerSecond.toFixed(0)} images/s\n`);
+    }
+    return { metrics: last.metrics, imagesPerSecond: last.samplesPerSecond };
+  },
+
+  /** Fine-tunes (or, without a model, trains from scratch) on `labels` labels; judged on the test images, or on a part held out. */
+  async finetune(device, { seed, labels, model = null, learningRate, steps, holdOut, set = [] }) {
+    const config = await loadConfig("vision", "finetune", {
+      set: [
+        `train.steps=${steps}`,
+        `train.learningRate=${learningRate}`,
+        `train.seed=${seed}`,
+        "train.evaluateEvery=0",
+        "train.keepBest=false",
+        "train.saveEvery=1000000",
+        ...set,
+      ],
+    });
+    const out = await mkdtemp(path.join(tmpdir(), "label-efficiency-"));
+    try {
+      let evaluation = null;
+      const run = { modality: vision, config, model, data: DATA, out: path.join(out, "run"), device, labels, holdOut };
+      for await (const report of finetune(run)) evaluation = report.evaluation;
+      return { accuracy: evaluation.accuracy };
+    } finally {
+      await rm(out, { recursive: true, force: true });
+    }
+  },
+
+  /** Frozen features (of a model, or without one the pixels) under a linear classifier and under k nearest neighbours. */
+  async probe(device, { seed, labels, model = null, holdOut }) {
+    const base = await loadConfig("vision", "finetune", { set: [`train.seed=${seed}`] });
+    const loaded = model === null ? null : await loadModel(device, vision, model);
+    const config = loaded === null ? base : { ...base, ...loaded.config, train: base.train };
+    const features = (feed) => (loaded === null ? inputFeatures(device, feed) : encoderFeatures(device, loaded.model.encoder, feed));
+    const open = (part) => vision.openLabelled(DATA, config, { labels, holdOut: part, onSkip: () => {} });
+    const fit = async (data, weightDecay) => {
+      const known = await features(data.plain);
+      const judged = await features(data.evaluation);
+      const probe = await fitLinearProbe(device, known, { steps: 300, learningRate: 0.03, weightDecay });
+      const linear = accuracy(await probe.predict(judged.features), judged.labels);
+      probe.release();
+      const k = Math.min(NEIGHBOURS, known.labels.length);
+      return { linear, knn: accuracy(await nearestNeighbours(device, known, judged.features, k), judged.labels) };
+    };
+    // The weight decay of the linear classifier is chosen on a fifth of the labels.
+    let best = { accuracy: -1, weightDecay: PROBE_DECAYS[0] };
+    const tuning = await open(holdOut ?? 0.2);
+    for (const weightDecay of PROBE_DECAYS) {
+      const { linear } = await fit(tuning, weightDecay);
+      if (linear > best.accuracy) best = { accuracy: linear, weightDecay };
+    }
+    return { ...(await fit(await open(undefined), best.weightDecay)), weightDecay: best.weightDecay };
+  },
+};
+
+const { type, threads, ...options } = JSON.parse(process.argv[2]);
+const device = await openDevice("auto", { threads });
+const result = await jobs[type](device, options);
+process.stdout.write(`${JSON.stringify({ type, ...options, ...result })}\n`);
+device.close();
