@@ -58,8 +58,8 @@ const MODALITIES = {
       data: "examples/data/fashion-mnist",
       about: "Fashion-MNIST: 10,000 training and 2,000 test images, 28 x 28, 10 kinds of clothing",
       labels: 100,
-      pretraining: { preset: "tiny", set: ["train.steps=600"] },
-      finetuning: { preset: "tiny", set: ["train.steps=200"] },
+      pretraining: { preset: "tiny", set: ["train.steps=450"] },
+      finetuning: { preset: "tiny", set: ["train.steps=150"] },
     },
   }),
 } satisfies Record<ModalityName, ModalityEntry<RunConfig, unknown>>;
