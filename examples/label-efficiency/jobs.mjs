@@ -30,7 +30,8 @@ const jobs = {
     let last;
     for await (const report of pretrain({ modality: vision, config, data: DATA, out, device })) {
       last = report;
-      if (report.step % 200 === 0) process.stderr.write(`seed ${seed}: ${report.step} of ${steps}, ${report.samplesPerSecond.toFixed(0)} images/s\n`);
+      if (report.step % 200 === 0)
+        process.stderr.write(`seed ${seed}: ${report.step} of ${steps}, ${report.samplesPerSecond.toFixed(0)} images/s\n`);
     }
     return { metrics: last.metrics, imagesPerSecond: last.samplesPerSecond };
   },
@@ -66,7 +67,7 @@ const jobs = {
     const config = loaded === null ? base : { ...base, ...loaded.config, train: base.train };
     const features = (feed) => (loaded === null ? inputFeatures(device, feed) : encoderFeatures(device, loaded.model.encoder, feed));
     const open = (part) => vision.openLabelled(DATA, config, { labels, holdOut: part, onSkip: () => {} });
-    const fit = async (data, weightDecay) => {
+    const fitBoth = async (data, weightDecay) => {
       const known = await features(data.plain);
       const judged = await features(data.evaluation);
       const probe = await fitLinearProbe(device, known, { steps: 300, learningRate: 0.03, weightDecay });
@@ -79,10 +80,10 @@ const jobs = {
     let best = { accuracy: -1, weightDecay: PROBE_DECAYS[0] };
     const tuning = await open(holdOut ?? 0.2);
     for (const weightDecay of PROBE_DECAYS) {
-      const { linear } = await fit(tuning, weightDecay);
+      const { linear } = await fitBoth(tuning, weightDecay);
       if (linear > best.accuracy) best = { accuracy: linear, weightDecay };
     }
-    return { ...(await fit(await open(undefined), best.weightDecay)), weightDecay: best.weightDecay };
+    return { ...(await fitBoth(await open(undefined), best.weightDecay)), weightDecay: best.weightDecay };
   },
 };
 

@@ -18,7 +18,9 @@ const { values: options } = parseArgs({
   },
 });
 if (options.help) {
-  console.log("node examples/label-efficiency/run.mjs [--out DIR] [--steps N] [--parallel JOBS] [--only pretrain,pixels,scratch,pretrained] [--minutes M]");
+  console.log(
+    "node examples/label-efficiency/run.mjs [--out DIR] [--steps N] [--parallel JOBS] [--only pretrain,pixels,scratch,pretrained] [--minutes M]",
+  );
   process.exit(0);
 }
 
@@ -59,7 +61,9 @@ async function run(job, threads = 1) {
   if (done.has(key)) return done.get(key);
   const script = fileURLToPath(new URL("jobs.mjs", import.meta.url));
   const paths = { out: job.type === "pretrain" ? model : undefined, model: job.model ? model : undefined };
-  const { stdout } = await promisify(execFile)(process.execPath, [script, JSON.stringify({ ...job, ...paths, threads })], { maxBuffer: 1e8 });
+  const { stdout } = await promisify(execFile)(process.execPath, [script, JSON.stringify({ ...job, ...paths, threads })], {
+    maxBuffer: 1e8,
+  });
   const result = JSON.parse(stdout.trim().split("\n").at(-1));
   done.set(key, result);
   appendFileSync(file, `${JSON.stringify({ key, result })}\n`);
@@ -97,7 +101,10 @@ async function compare(side) {
   if (!(await all(tuning))) return;
   const finals = LABELS.flatMap((labels) => {
     const score = (setting) =>
-      tuningSeeds(labels).reduce((sum, seed) => sum + done.get(JSON.stringify(finetuneJob(side, labels, seed, setting, HOLD_OUT))).accuracy, 0);
+      tuningSeeds(labels).reduce(
+        (sum, seed) => sum + done.get(JSON.stringify(finetuneJob(side, labels, seed, setting, HOLD_OUT))).accuracy,
+        0,
+      );
     const best = GRID[side].reduce((a, b) => (score(b) > score(a) ? b : a));
     return SEEDS.map((seed) => finetuneJob(side, labels, seed, best));
   });
