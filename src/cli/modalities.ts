@@ -8,7 +8,6 @@ import { configKeys } from "../config/schema.js";
 import type { TrainConfig } from "../config/train.js";
 import type { Modality } from "../modalities/modality.js";
 import { visionArchitecture, visionSchema } from "../modalities/vision/config.js";
-import { visionPresets } from "../modalities/vision/presets.js";
 import { vision } from "../modalities/vision/vision.js";
 import { type ConfigOptions, loadConfig, type ModalityName, type Stage } from "../train/config.js";
 
@@ -24,7 +23,6 @@ export interface ModalityEntry<C extends RunConfig, I> {
   modality: Modality<C, I>;
   /** `model_type` of its model folders. */
   modelType: string;
-  presets: readonly string[];
   /** Every setting of a run. */
   keys(): Map<string, ConfigKey>;
   /** The effective configuration of a run. */
@@ -50,7 +48,6 @@ const MODALITIES = {
   vision: entry({
     modality: vision,
     modelType: "data2vec-vision",
-    presets: Object.keys(visionPresets.pretrain),
     keys: () => configKeys(visionSchema),
     configure: (stage, options) => loadConfig("vision", stage, options),
     fixed: ({ model }) => ({ model: visionArchitecture(model) }),

@@ -16,7 +16,7 @@ import { knownSettings, type ModalityEntry, type RunConfig } from "./modalities.
 import { type DeviceOptions, integer, needed, withDevice, withJson } from "./options.js";
 import { Progress } from "./progress.js";
 import { Stop } from "./stop.js";
-import { formatCount, formatSeconds, paint, print, say, table } from "./terminal.js";
+import { formatCount, formatSeconds, paint, print, say } from "./terminal.js";
 
 /** Options of a command that trains. */
 export interface RunOptions extends DeviceOptions {
@@ -129,7 +129,7 @@ export async function follow<R extends StepReport>(run: FollowOptions<R>): Promi
   say(`engine: ${engine}; run folder: ${out}`);
   const started = performance.now();
   using progress = new Progress();
-  using stop = new Stop(() => progress.note("stopping: this step is finished and saved; again to leave at once, without saving"));
+  using stop = new Stop(() => progress.note("stopping and saving; again to leave at once, without saving"));
   let last: R | undefined;
   let values: Record<string, number> = {};
   for await (const report of run.start(stop.signal)) {
@@ -191,9 +191,4 @@ async function tellSkipped(out: string): Promise<void> {
   const text = await readFile(file, "utf8").catch(() => "");
   const count = text.split("\n").filter((line) => line !== "").length;
   if (count > 0) say(`${formatCount(count)} samples couldn't be read and were replaced: ${file}`);
-}
-
-/** Rows for people, indented. */
-export function printTable(rows: readonly (readonly string[])[], right: readonly number[] = []): void {
-  for (const line of table(rows, right)) print(`  ${line}`);
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { TrainConfig } from "../config/train.js";
 import type { PreparedBatch } from "../modalities/prepared-batch.js";
 import type { Task } from "../tasks/task.js";
@@ -31,7 +32,7 @@ export interface TrainLoop<I> {
   config: TrainConfig;
   /** Steps done before: 0, or where a checkpoint left off. */
   startStep: number;
-  /** Ends the loop after the step it is in. */
+  /** Ends the loop after the step it is in; a step of several passes is left undone. */
   signal?: AbortSignal;
 }
 
@@ -81,6 +82,10 @@ export async function* train<I>({ task, optimizer, batches, config, startStep, s
       for (const [index, batch] of micro.entries()) {
         prepare(index);
         device.scoped(() => pass(batch.upload(device)));
+        if (index + 1 === accumulate) break;
+        // A step of many passes may take minutes, in which nobody could ask for its end.
+        await setImmediate();
+        if (signal?.aborted) return;
       }
       update();
 

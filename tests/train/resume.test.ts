@@ -67,6 +67,20 @@ describe.each(stages)("%s", (name, start) => {
   });
 });
 
+describe("a step of several passes", () => {
+  it("ends between two of them when it is asked to, and is done anew", async () => {
+    const controller = new AbortController();
+    const out = path.join(root, "passes");
+    const steps = await runPretraining({ config: pretraining, data, out, device, signal: controller.signal }, ({ step }) => {
+      // The trainer lets others run only after the first pass of the next step.
+      if (step === 3) setImmediate(() => controller.abort());
+    });
+    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3]);
+    await runPretraining({ config: pretraining, data, out, device, resume: true });
+    expect(await resultOf(out)).toEqual(await resultOf(path.join(root, "pretraining", "whole")));
+  });
+});
+
 /** Runs a stage in a process of its own, which prints each step; resolves with its exit code or signal. */
 async function inChild(stage: "pretrain" | "finetune", options: object, killAt: number): Promise<number | string> {
   const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
