@@ -64,7 +64,7 @@ const spec = {
       scale: { type: "log", domain: [90, 1100] },
       axis: { values: [100, 500, 1000], title: "labels" },
     },
-    color: { field: "method", type: "nominal", title: null },
+    color: { field: "method", type: "nominal", title: null, legend: { labelLimit: 300 } },
   },
   layer: [
     {
