@@ -50,7 +50,7 @@ describe("pretrain and finetune", () => {
 
   it("refuse to go on with another configuration or other labels", async () => {
     const changed = await cli("pretrain", "vision", "--out", at("a"), "--resume", "--set", "train.learningRate=1");
-    expect(changed).toMatchObject({ code: 1, stderr: expect.stringContaining("train.learningRate: 1, was 0.002") });
+    expect(changed).toMatchObject({ code: 1, stderr: expect.stringContaining("train.learningRate: 1, was 0.004") });
     const labels = await cli("finetune", "classify", "--out", at("b"), "--resume", "--labels", "8");
     expect(labels).toMatchObject({ code: 1, stderr: expect.stringContaining("labels: 8, was 6") });
   });

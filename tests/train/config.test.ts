@@ -143,7 +143,7 @@ describe("a wrong configuration", () => {
     ["model.averageTopKLayers=5", "--set model.averageTopKLayers=5: model.averageTopKLayers: expected at most model.depth (4), got 5"],
     ["train.warmupSteps=1.5", /expected a whole number of steps, or a fraction of the run below 1/],
     ["train.warmupSteps=4000", "--set train.warmupSteps=4000: train.warmupSteps: expected at most train.steps (3000), got 4000"],
-    ["train.minLearningRate=1", "--set train.minLearningRate=1: train.minLearningRate: expected at most train.learningRate (0.002), got 1"],
+    ["train.minLearningRate=1", "--set train.minLearningRate=1: train.minLearningRate: expected at most train.learningRate (0.004), got 1"],
     ["train=3", "--set train=3: unknown key train; known are"],
     ["train.steps", "--set train.steps: expected KEY=VALUE, such as train.batchSize=32"],
     ["train.steps=", '--set train.steps=: there is no value after "="; write null for none'],

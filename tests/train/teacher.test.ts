@@ -125,7 +125,7 @@ describe("targets", () => {
 
   it("are the normalised, averaged top layers of an encoder that sees the whole image", async () => {
     using method = createMethod();
-    expect(config.model).toMatchObject({ targetLayer: "ffn", targetNormalization: "instance", finalTargetNormalization: "layer" });
+    expect(config.model).toMatchObject({ targetLayer: "block", targetNormalization: "instance", finalTargetNormalization: "layer" });
     await withBatch(async (batch) => {
       const { input } = batch([4]);
       const target = await device.noGrad(() => method.targets(input)).read();
@@ -135,7 +135,7 @@ describe("targets", () => {
         method.student.encode(method.student.embed(input), {
           mask: null,
           train: false,
-          onLayer: (_, outputs) => layers.push(outputs.ffn().read()),
+          onLayer: (_, outputs) => layers.push(outputs.block.read()),
         }),
       );
       const expected = averageByHand(await Promise.all(layers), 2, 17, 16);
