@@ -43,7 +43,8 @@ Examples:
   data2vec predict --model runs/demo/finetuned shirt.png
 
 What happens: a small Transformer learns from images without labels; then it and the same network with random weights each learn from
-the same few labels; both are judged on the test images. The settings are those of the preset tiny (docs/recipes.md).
+the same few labels, in the same few steps with the same settings; both are judged on the test images. Training from scratch is far
+from done by then: examples/label-efficiency lets each side have the steps and the learning rate that suit it best.
 With --json, the last line is {"demo", "labels", "scratchAccuracy", "pretrainedAccuracy", "seconds"}.`,
     )
     .action(run);
@@ -111,5 +112,6 @@ function tell(name: ModalityName, result: DemoResult, options: Options, out: str
   ];
   for (const line of table(rows)) print(line);
   print(`in ${formatSeconds(seconds)}`);
+  say("in as many steps, with the same settings; examples/label-efficiency lets each side have those that suit it best");
   if (options.out !== undefined) say(`try: data2vec predict --model ${path.join(out, "finetuned")} FILE...`);
 }
