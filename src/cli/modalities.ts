@@ -55,7 +55,7 @@ const MODALITIES = {
       data: "examples/data/fashion-mnist",
       about: "Fashion-MNIST: 10,000 training and 2,000 test images, 28 x 28, 10 kinds of clothing",
       labels: 100,
-      pretraining: { preset: "tiny", set: ["train.steps=450"] },
+      pretraining: { preset: "tiny", set: ["train.steps=380"] },
       // Of 5e-4, 1e-3 and 2e-3 the best learning rate on both sides in so few steps.
       finetuning: { preset: "tiny", set: ["train.steps=200", "train.batchSize=32", "train.learningRate=1e-3"] },
     },
