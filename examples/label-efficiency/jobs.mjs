@@ -1,4 +1,5 @@
 // One job of the experiment in a process of its own: node jobs.mjs '{"type": ..., ...}' prints one JSON line.
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -27,8 +28,9 @@ const jobs = {
     const config = await loadConfig("vision", "pretrain", {
       set: [`train.steps=${steps}`, `train.seed=${seed}`, "train.saveEvery=1000", "train.logEvery=50", ...set],
     });
-    let last;
-    for await (const report of pretrain({ modality: vision, config, data: DATA, out, device })) {
+    let last = { metrics: {}, samplesPerSecond: null };
+    const resume = existsSync(path.join(out, "config.yaml"));
+    for await (const report of pretrain({ modality: vision, config, data: DATA, out, device, resume })) {
       last = report;
       if (report.step % 200 === 0)
         process.stderr.write(`seed ${seed}: ${report.step} of ${steps}, ${report.samplesPerSecond.toFixed(0)} images/s\n`);
@@ -61,29 +63,35 @@ const jobs = {
   },
 
   /** Frozen features (of a model, or without one the pixels) under a linear classifier and under k nearest neighbours. */
-  async probe(device, { seed, labels, model = null, holdOut }) {
+  async probe(device, { seed, labels, model = null }) {
     const base = await loadConfig("vision", "finetune", { set: [`train.seed=${seed}`] });
     const loaded = model === null ? null : await loadModel(device, vision, model);
     const config = loaded === null ? base : { ...base, ...loaded.config, train: base.train };
     const features = (feed) => (loaded === null ? inputFeatures(device, feed) : encoderFeatures(device, loaded.model.encoder, feed));
-    const open = (part) => vision.openLabelled(DATA, config, { labels, holdOut: part, onSkip: () => {} });
-    const fitBoth = async (data, weightDecay) => {
-      const known = await features(data.plain);
-      const judged = await features(data.evaluation);
+    const read = async (holdOut) => {
+      const { plain, evaluation } = await vision.openLabelled(DATA, config, { labels, holdOut, onSkip: () => {} });
+      return { known: await features(plain), judged: await features(evaluation) };
+    };
+    const linear = async ({ known, judged }, weightDecay) => {
       const probe = await fitLinearProbe(device, known, { steps: 300, learningRate: 0.03, weightDecay });
-      const linear = accuracy(await probe.predict(judged.features), judged.labels);
+      const predicted = await probe.predict(judged.features);
       probe.release();
-      const k = Math.min(NEIGHBOURS, known.labels.length);
-      return { linear, knn: accuracy(await nearestNeighbours(device, known, judged.features, k), judged.labels) };
+      return accuracy(predicted, judged.labels);
     };
     // The weight decay of the linear classifier is chosen on a fifth of the labels.
-    let best = { accuracy: -1, weightDecay: PROBE_DECAYS[0] };
-    const tuning = await open(holdOut ?? 0.2);
+    const tuning = await read(0.2);
+    let best = { accuracy: -1, weightDecay: 0 };
     for (const weightDecay of PROBE_DECAYS) {
-      const { linear } = await fitBoth(tuning, weightDecay);
-      if (linear > best.accuracy) best = { accuracy: linear, weightDecay };
+      const reached = await linear(tuning, weightDecay);
+      if (reached > best.accuracy) best = { accuracy: reached, weightDecay };
     }
-    return { ...(await fitBoth(await open(undefined), best.weightDecay)), weightDecay: best.weightDecay };
+    const final = await read();
+    const neighbours = await nearestNeighbours(device, final.known, final.judged.features, NEIGHBOURS);
+    return {
+      linear: await linear(final, best.weightDecay),
+      knn: accuracy(neighbours, final.judged.labels),
+      weightDecay: best.weightDecay,
+    };
   },
 };
 

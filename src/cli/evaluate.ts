@@ -56,8 +56,8 @@ Examples:
   data2vec evaluate --model runs/photos --data labelled/ --method linear --labels 500 --hold-out 0.2
 
 A classifier is judged on the test split of the data, on the part held out, or on the whole folder where it isn't divided.
-linear and knn learn from the training split. They use the mean over positions of what the feed-forward networks of the two top
-blocks add. With --json: {"method", "samples", "accuracy", "loss" for a classifier, "labels" otherwise}.`,
+linear and knn learn from the training split. They use the mean over positions of the average of the two top blocks.
+With --json: {"method", "samples", "accuracy", "loss" for a classifier, "labels" otherwise}.`,
     )
     .action(run);
 }

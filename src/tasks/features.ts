@@ -11,7 +11,7 @@ export interface FeatureOptions {
   topLayers: number;
 }
 
-/** What k-NN and linear probe use unless told otherwise: it did best in the recipe of the `tiny` preset. */
+/** What k-NN and linear probe use unless told otherwise. */
 export const DEFAULT_FEATURES: FeatureOptions = { tap: "block", topLayers: 2 };
 
 /** One vector per sample (batch, dim): the mean over the positions of the average of the top layers. */
