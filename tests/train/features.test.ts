@@ -2,7 +2,7 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Philox } from "../../src/backend/philox.js";
-import { openImages } from "../../src/data/open.js";
+import { openImages } from "../../src/data/image/open.js";
 import { PRETRAINING_PARTS } from "../../src/modalities/modality.js";
 import { vision } from "../../src/modalities/vision/vision.js";
 import { pooledFeatures } from "../../src/tasks/features.js";

@@ -130,7 +130,7 @@ describe("a fine-tuning run", () => {
     expect((await runFinetuning({ ...options, out: fresh() })).at(-1)!.evaluation).toBeNull();
     await expect(runFinetuning({ ...options, out: fresh(), holdOut: 1 })).rejects.toThrow(/holdOut: fraction/);
     await expect(runFinetuning({ ...options, out: fresh(), labels: 64 })).rejects.toThrow(
-      /class \d has 8 images, but 64 in all need 16 of it/,
+      /class \d has 8 samples, but 64 in all need 16 of it/,
     );
   });
 

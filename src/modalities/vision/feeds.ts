@@ -1,5 +1,5 @@
 import { Philox } from "../../backend/philox.js";
-import type { ImageBatch, ImageLoader } from "../../data/loader.js";
+import type { ImageBatch, ImageLoader } from "../../data/image/loader.js";
 import type { MaskedInput } from "../../data2vec/pretraining.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { EvaluationFeed, Feed, LabelledBatch } from "../modality.js";

@@ -1,8 +1,8 @@
 /** Mixup, CutMix and soft targets of a batch. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Philox } from "../../src/backend/philox.js";
-import { mixBatch } from "../../src/data/mixup.js";
+import { Philox } from "../../../src/backend/philox.js";
+import { mixBatch } from "../../../src/data/image/mixup.js";
 
 const OFF = { mixup: 0, cutmix: 0, switchProbability: 0.5, probability: 1, labelSmoothing: 0 };
 const SHAPE = [4, 2, 6, 5] as const;

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readIdx } from "../../src/data/idx.js";
-import { imageSplits, openImages } from "../../src/data/open.js";
+import { readIdx } from "../../../src/data/image/idx.js";
+import { imageSplits, openImages } from "../../../src/data/image/open.js";
 
 const SAMPLE = "examples/data/fashion-mnist";
 

@@ -7,11 +7,12 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Philox } from "../../src/backend/philox.js";
-import { type ImageDataset, subset } from "../../src/data/dataset.js";
-import { type ImageBatch, ImageLoader, type LoaderOptions, type SkippedImage } from "../../src/data/loader.js";
-import { openImages } from "../../src/data/open.js";
-import { evaluationTransform, finetuneTransform, type ImageSettings, pretrainTransform } from "../../src/data/transform.js";
+import { Philox } from "../../../src/backend/philox.js";
+import type { Skipped } from "../../../src/data/batch-loader.js";
+import { type ImageDataset, subset } from "../../../src/data/image/dataset.js";
+import { type ImageBatch, ImageLoader, type LoaderOptions } from "../../../src/data/image/loader.js";
+import { openImages } from "../../../src/data/image/open.js";
+import { evaluationTransform, finetuneTransform, type ImageSettings, pretrainTransform } from "../../../src/data/image/transform.js";
 
 const SETTINGS: ImageSettings = {
   cropScale: [0.3, 1],
@@ -176,7 +177,7 @@ describe("unreadable images", () => {
     const dataset = await openImages(await photoFolder("one-broken", 110, [40]));
     const results = [];
     for (const workers of [0, 2]) {
-      const skipped: SkippedImage[] = [];
+      const skipped: Skipped[] = [];
       const loader = load(dataset, { workers, onSkip: (image) => skipped.push(image) });
       const batches = await take(loader, 2 * loader.stepsPerEpoch);
       expect(skipped.map(({ name }) => name)).toEqual(["dog/040.jpg"]);
@@ -214,7 +215,7 @@ describe("unreadable images", () => {
       const run = async () => {
         for await (const batch of load(dataset, { workers }).from(0)) step = batch.step;
       };
-      await expect(run()).rejects.toThrow(/4 of \d+ images couldn't be read, such as .*\n.*at most 1 %/);
+      await expect(run()).rejects.toThrow(/4 of \d+ samples couldn't be read, such as .*\n.*at most 1 %/);
       steps.push(step);
     }
     expect(steps[0]).toBe(steps[1]);
@@ -233,7 +234,7 @@ describe("failures and shutdown", () => {
   it("surfaces what goes wrong in a worker", async () => {
     // A fault of the program, not of an image.
     const transform = { ...pretrainTransform(SETTINGS, 16, 3), normalization: null as never };
-    await expect(take(load(photos, { transform, workers: 2 }), 1)).rejects.toThrow(/an image worker failed: TypeError.*normalize/s);
+    await expect(take(load(photos, { transform, workers: 2 }), 1)).rejects.toThrow(/a data worker failed: TypeError.*normalize/s);
   });
 
   it("rejects what is under way when closed", async () => {

@@ -1,13 +1,13 @@
 /** Every image operation against Pillow, which the recipes were made with: the same bytes. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { affine, rotate } from "../../src/data/augment/affine.js";
-import { convert } from "../../src/data/augment/convert.js";
-import { brightness, contrast, saturation, sharpness } from "../../src/data/augment/enhance.js";
-import { horizontalFlip } from "../../src/data/augment/flip.js";
-import { resize } from "../../src/data/augment/resize.js";
-import { autoContrast, equalize, invert, posterize, solarize, solarizeAdd } from "../../src/data/augment/tone.js";
-import type { RawImage } from "../../src/data/dataset.js";
+import { affine, rotate } from "../../../src/data/image/augment/affine.js";
+import { convert } from "../../../src/data/image/augment/convert.js";
+import { brightness, contrast, saturation, sharpness } from "../../../src/data/image/augment/enhance.js";
+import { horizontalFlip } from "../../../src/data/image/augment/flip.js";
+import { resize } from "../../../src/data/image/augment/resize.js";
+import { autoContrast, equalize, invert, posterize, solarize, solarizeAdd } from "../../../src/data/image/augment/tone.js";
+import type { RawImage } from "../../../src/data/image/dataset.js";
 
 interface Stored {
   width: number;

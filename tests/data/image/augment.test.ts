@@ -1,17 +1,17 @@
 /** The random augmentations: their bounds and distributions, determinism, and resizing against a sum over all pixels. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Philox } from "../../src/backend/philox.js";
-import { resizeCenterCrop } from "../../src/data/augment/center-crop.js";
-import { colorJitter } from "../../src/data/augment/color-jitter.js";
-import { brightness, contrast, saturation } from "../../src/data/augment/enhance.js";
-import { horizontalFlip } from "../../src/data/augment/flip.js";
-import { normalize } from "../../src/data/augment/normalize.js";
-import { OPERATIONS, parseRandAugment, randAugment } from "../../src/data/augment/rand-augment.js";
-import { randomErasing } from "../../src/data/augment/random-erasing.js";
-import { randomCropBox } from "../../src/data/augment/random-resized-crop.js";
-import { resize } from "../../src/data/augment/resize.js";
-import type { RawImage } from "../../src/data/dataset.js";
+import { Philox } from "../../../src/backend/philox.js";
+import { resizeCenterCrop } from "../../../src/data/image/augment/center-crop.js";
+import { colorJitter } from "../../../src/data/image/augment/color-jitter.js";
+import { brightness, contrast, saturation } from "../../../src/data/image/augment/enhance.js";
+import { horizontalFlip } from "../../../src/data/image/augment/flip.js";
+import { normalize } from "../../../src/data/image/augment/normalize.js";
+import { OPERATIONS, parseRandAugment, randAugment } from "../../../src/data/image/augment/rand-augment.js";
+import { randomErasing } from "../../../src/data/image/augment/random-erasing.js";
+import { randomCropBox } from "../../../src/data/image/augment/random-resized-crop.js";
+import { resize } from "../../../src/data/image/augment/resize.js";
+import type { RawImage } from "../../../src/data/image/dataset.js";
 
 function noise(width: number, height: number, channels: 1 | 3, seed = 1): RawImage {
   const random = new Philox(seed, "noise");

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { decodeImage } from "../../src/data/decode.js";
-import { imageSplits, openImages } from "../../src/data/open.js";
+import { decodeImage } from "../../../src/data/image/decode.js";
+import { imageSplits, openImages } from "../../../src/data/image/open.js";
 
 let root: string;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 /** Subsets: random but reproducible, balanced, disjoint. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { balancedSubset, holdOut, type ImageDataset, requireClasses, subset } from "../../src/data/dataset.js";
+import { balancedSubset, holdOut, type ImageDataset, requireClasses, subset } from "../../../src/data/image/dataset.js";
 
 /** A set whose image i has the label `labels[i]` and the name i. */
 function made(labels: number[], classes: string[] | null = ["a", "b", "c"]): ImageDataset {
@@ -51,7 +51,7 @@ describe("balancedSubset", () => {
   });
 
   it("says what is missing", () => {
-    expect(() => balancedSubset(made([0, 0, 0, 1, 2]), 6, 1)).toThrow(/class b has 1 images, but 6 in all need 2 of it/);
+    expect(() => balancedSubset(made([0, 0, 0, 1, 2]), 6, 1)).toThrow(/class b has 1 samples, but 6 in all need 2 of it/);
     expect(() => balancedSubset(made([-1, -1], null), 2, 1)).toThrow(/has no labels\nput the images of each class/);
     expect(() => balancedSubset(thirty, 0, 1)).toThrow(RangeError);
     expect(() => requireClasses(made([], null))).toThrow(/no labels/);

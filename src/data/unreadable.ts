@@ -1,0 +1,15 @@
+/** The sample couldn't be read: a loader's reason to skip it. Other errors are faults of the program or its settings. */
+export class UnreadableError extends Error {
+  override readonly name = "UnreadableError";
+}
+
+/**
+ * Reads a sample, and marks its failure as one of the sample.
+ *
+ * @throws {@link UnreadableError}
+ */
+export async function readSample<T>(read: () => Promise<T>): Promise<T> {
+  return read().catch((cause: Error) => {
+    throw new UnreadableError(cause.message, { cause });
+  });
+}
