@@ -255,9 +255,9 @@ describe("failures and shutdown", () => {
     for (let i = 0; i < photos.size; i++) await copyFile(photos.file(i)!, join(folder, photos.name(i).replace("/", "-")));
     const script = `
       const { openImages, ImageLoader, pretrainTransform } = Object.assign({},
-        await import(${JSON.stringify(pathToFileURL("dist/data/open.js").href)}),
-        await import(${JSON.stringify(pathToFileURL("dist/data/loader.js").href)}),
-        await import(${JSON.stringify(pathToFileURL("dist/data/transform.js").href)}));
+        await import(${JSON.stringify(pathToFileURL("dist/data/image/open.js").href)}),
+        await import(${JSON.stringify(pathToFileURL("dist/data/image/loader.js").href)}),
+        await import(${JSON.stringify(pathToFileURL("dist/data/image/transform.js").href)}));
       const transform = pretrainTransform(${JSON.stringify(SETTINGS)}, 16, 3);
       const loader = new ImageLoader(await openImages(${JSON.stringify(folder)}), { batchSize: 4, transform, seed: 1, training: true, workers: 2 });
       for (let round = 0; round < 3; round++) {

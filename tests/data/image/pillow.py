@@ -1,6 +1,6 @@
-"""Writes pillow.json: what Pillow makes of small images, the independent truth for src/data/augment.
+"""Writes pillow.json: what Pillow makes of small images, the independent truth for src/data/image/augment.
 
-    pip install pillow==12.3.0; python tests/data/pillow.py > tests/data/pillow.json
+    pip install pillow==12.3.0; python tests/data/image/pillow.py > tests/data/image/pillow.json
 """
 
 import json
