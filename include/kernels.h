@@ -26,6 +26,7 @@
   X(mask_rows) X(mask_rows_grad) X(gather_rows) X(gather_rows_grad)                                                             \
   X(prepend_token) X(prepend_token_grad) X(add_position) X(add_position_grad)                                                   \
   X(patchify) X(mean_pool) X(mean_pool_grad)                                                                                    \
+  X(embedding) X(embedding_grad)                                                                                                \
   X(average_layer) X(regression)                                                                                                \
   X(cross_entropy) X(binary_cross_entropy)                                                                                      \
   X(squared_norm) X(clip_scale) X(adamw) X(ema)
@@ -114,6 +115,12 @@ void patchify(float *y, const float *image, int32_t batch, int32_t channels, int
 void mean_pool(float *y, const float *x, const int32_t *lengths, int32_t batch, int32_t tokens, int32_t dim, int32_t first);
 /* dx overwrite, 0 outside the pooled range. */
 void mean_pool_grad(float *dx, const float *dy, const int32_t *lengths, int32_t batch, int32_t tokens, int32_t dim, int32_t first);
+
+/* ---- speech and text ---- */
+/* y[r] = table[ids[r]]; ids lie within the table. */
+void embedding(float *y, const float *table, const int32_t *ids, int32_t rows, int32_t dim);
+/* d_table[ids[r]] += dy[r] in the order of r, except where ids[r] is padding_id (-1: none). */
+void embedding_grad(float *d_table, const float *dy, const int32_t *ids, int32_t rows, int32_t dim, int32_t padding_id);
 
 /* ---- data2vec ---- */
 /*

@@ -19,6 +19,7 @@
 #include "kernels/cross-entropy.c"
 #include "kernels/dropout.c"
 #include "kernels/ema.c"
+#include "kernels/embedding.c"
 #include "kernels/fill.c"
 #include "kernels/gather-rows.c"
 #include "kernels/gelu.c"

@@ -107,6 +107,8 @@ export interface Kernels {
   patchify(y: Pointer, image: Pointer, batch: number, channels: number, height: number, width: number, patch: number): void;
   meanPool(y: Pointer, x: Pointer, lengths: Pointer, batch: number, tokens: number, dim: number, first: number): void;
   meanPoolGrad(dx: Pointer, dy: Pointer, lengths: Pointer, batch: number, tokens: number, dim: number, first: number): void;
+  embedding(y: Pointer, table: Pointer, ids: Pointer, rows: number, dim: number): void;
+  embeddingGrad(dTable: Pointer, dy: Pointer, ids: Pointer, rows: number, dim: number, paddingId: number): void;
   averageLayer(
     target: Pointer,
     x: Pointer,

@@ -10,6 +10,7 @@ import { copy } from "./copy.js";
 import { crossEntropy } from "./cross-entropy.js";
 import { dropout } from "./dropout.js";
 import { ema } from "./ema.js";
+import { embedding, embeddingGrad } from "./embedding.js";
 import { fill } from "./fill.js";
 import { gatherRows, gatherRowsGrad } from "./gather-rows.js";
 import { gelu, geluGrad } from "./gelu.js";
@@ -54,6 +55,8 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   patchify,
   meanPool,
   meanPoolGrad,
+  embedding,
+  embeddingGrad,
   averageLayer,
   regression,
   crossEntropy,
