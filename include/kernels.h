@@ -7,7 +7,8 @@
  *   Pointers come from the heap; 0 (NULL) means "absent" where a kernel says optional.
  *   Gradients of parameters ADD to what is there; gradients of activations OVERWRITE. The comment of a kernel says which is which.
  *   A kernel computes the same bits for any number of threads.
- *   In-place (output == input of the same shape) is allowed for the elementwise kernels only: add, dropout, gelu_grad (dx == dy).
+ *   In-place (output == input of the same shape) is allowed for the elementwise kernels only: add, dropout, gelu_grad (dx == dy),
+ *   tanh_activation, tanh_activation_grad (dx == dy).
  *
  * Randomness: rng points to u32[4] = { seed low, seed high, step, first sample }. The random bits for element `e` of sample `s` are lane
  *   (e & 3) of Philox4x32-10 with key (rng[0], rng[1]) and counter (e >> 2, s + rng[3], rng[2], purpose). An element is kept when
@@ -26,7 +27,7 @@
   X(mask_rows) X(mask_rows_grad) X(gather_rows) X(gather_rows_grad)                                                             \
   X(prepend_token) X(prepend_token_grad) X(add_position) X(add_position_grad)                                                   \
   X(patchify) X(mean_pool) X(mean_pool_grad)                                                                                    \
-  X(embedding) X(embedding_grad)                                                                                                \
+  X(embedding) X(embedding_grad) X(tanh_activation) X(tanh_activation_grad)                                                    \
   X(average_layer) X(regression)                                                                                                \
   X(cross_entropy) X(binary_cross_entropy)                                                                                      \
   X(squared_norm) X(clip_scale) X(adamw) X(ema)
@@ -121,6 +122,10 @@ void mean_pool_grad(float *dx, const float *dy, const int32_t *lengths, int32_t 
 void embedding(float *y, const float *table, const int32_t *ids, int32_t rows, int32_t dim);
 /* d_table[ids[r]] += dy[r] in the order of r, except where ids[r] is padding_id (-1: none). */
 void embedding_grad(float *d_table, const float *dy, const int32_t *ids, int32_t rows, int32_t dim, int32_t padding_id);
+/* y = tanh x. */
+void tanh_activation(float *y, const float *x, int32_t count);
+/* dx = dy · (1 - y²), from the output of the forward. */
+void tanh_activation_grad(float *dx, const float *dy, const float *y, int32_t count);
 
 /* ---- data2vec ---- */
 /*

@@ -33,6 +33,7 @@
 #include "kernels/relative-bias.c"
 #include "kernels/residual.c"
 #include "kernels/squared-norm.c"
+#include "kernels/tanh-activation.c"
 
 #ifdef __wasm__
 #include "peak.c"

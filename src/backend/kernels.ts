@@ -109,6 +109,8 @@ export interface Kernels {
   meanPoolGrad(dx: Pointer, dy: Pointer, lengths: Pointer, batch: number, tokens: number, dim: number, first: number): void;
   embedding(y: Pointer, table: Pointer, ids: Pointer, rows: number, dim: number): void;
   embeddingGrad(dTable: Pointer, dy: Pointer, ids: Pointer, rows: number, dim: number, paddingId: number): void;
+  tanhActivation(y: Pointer, x: Pointer, count: number): void;
+  tanhActivationGrad(dx: Pointer, dy: Pointer, y: Pointer, count: number): void;
   averageLayer(
     target: Pointer,
     x: Pointer,

@@ -48,6 +48,8 @@ static void flat(int32_t n) {
   add(floats(n), floats(n), floats(n), n);
   gelu(floats(n), floats(n), n);
   gelu_grad(floats(n), floats(n), floats(n), n);
+  tanh_activation(floats(n), floats(n), n);
+  tanh_activation_grad(floats(n), floats(n), floats(n), n);
   squared_norm(floats(1), floats(n), n);
   clip_scale(floats(1), scalar(2.0f), 1.0f);
   float *second = floats(n), *scalars = floats(4);

@@ -25,6 +25,7 @@ import { regression } from "./regression.js";
 import { relativeBias, relativeBiasGrad } from "./relative-bias.js";
 import { residual, residualGrad } from "./residual.js";
 import { squaredNorm } from "./squared-norm.js";
+import { tanhActivation, tanhActivationGrad } from "./tanh-activation.js";
 
 const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<Kernels[K]>) => void } = {
   fill,
@@ -57,6 +58,8 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   meanPoolGrad,
   embedding,
   embeddingGrad,
+  tanhActivation,
+  tanhActivationGrad,
   averageLayer,
   regression,
   crossEntropy,
