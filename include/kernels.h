@@ -7,7 +7,8 @@
  *   Pointers come from the heap; 0 (NULL) means "absent" where a kernel says optional.
  *   Gradients of parameters ADD to what is there; gradients of activations OVERWRITE. The comment of a kernel says which is which.
  *   A kernel computes the same bits for any number of threads.
- *   In-place (output == input of the same shape) is allowed for the elementwise kernels only: add, dropout, gelu_grad (dx == dy).
+ *   In-place (output == input of the same shape) is allowed for the elementwise kernels only: add, dropout, gelu_grad (dx == dy),
+ *   tanh_activation, tanh_activation_grad (dx == dy).
  *
  * Randomness: rng points to u32[4] = { seed low, seed high, step, first sample }. The random bits for element `e` of sample `s` are lane
  *   (e & 3) of Philox4x32-10 with key (rng[0], rng[1]) and counter (e >> 2, s + rng[3], rng[2], purpose). An element is kept when
@@ -26,6 +27,8 @@
   X(mask_rows) X(mask_rows_grad) X(gather_rows) X(gather_rows_grad)                                                             \
   X(prepend_token) X(prepend_token_grad) X(add_position) X(add_position_grad)                                                   \
   X(patchify) X(mean_pool) X(mean_pool_grad)                                                                                    \
+  X(embedding) X(embedding_grad) X(tanh_activation) X(tanh_activation_grad)                                                    \
+  X(layer_skip) X(layer_skip_grad)                                                                                              \
   X(average_layer) X(regression)                                                                                                \
   X(cross_entropy) X(binary_cross_entropy)                                                                                      \
   X(squared_norm) X(clip_scale) X(adamw) X(ema)
@@ -114,6 +117,22 @@ void patchify(float *y, const float *image, int32_t batch, int32_t channels, int
 void mean_pool(float *y, const float *x, const int32_t *lengths, int32_t batch, int32_t tokens, int32_t dim, int32_t first);
 /* dx overwrite, 0 outside the pooled range. */
 void mean_pool_grad(float *dx, const float *dy, const int32_t *lengths, int32_t batch, int32_t tokens, int32_t dim, int32_t first);
+
+/* ---- speech and text ---- */
+/* y[r] = table[ids[r]]; ids lie within the table. */
+void embedding(float *y, const float *table, const int32_t *ids, int32_t rows, int32_t dim);
+/* d_table[ids[r]] += dy[r] in the order of r, except where ids[r] is padding_id (-1: none). */
+void embedding_grad(float *d_table, const float *dy, const int32_t *ids, int32_t rows, int32_t dim, int32_t padding_id);
+/* y = tanh x. */
+void tanh_activation(float *y, const float *x, int32_t count);
+/* dx = dy · (1 - y²), from the output of the forward. */
+void tanh_activation_grad(float *dx, const float *dy, const float *y, int32_t count);
+/* LayerDrop by sample: y[s] = keep(s) ? x[s] : r[s]; keep uses element 0 of the sample, nothing is rescaled. */
+void layer_skip(float *y, const float *x, const float *r, const uint32_t *rng, int32_t samples, int32_t per_sample, float probability,
+                int32_t purpose);
+/* dx[s] = keep(s) ? dy[s] : 0; dr[s] = keep(s) ? 0 : dy[s] (both overwrite); either optional. */
+void layer_skip_grad(float *dx, float *dr, const float *dy, const uint32_t *rng, int32_t samples, int32_t per_sample, float probability,
+                     int32_t purpose);
 
 /* ---- data2vec ---- */
 /*

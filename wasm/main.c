@@ -19,10 +19,12 @@
 #include "kernels/cross-entropy.c"
 #include "kernels/dropout.c"
 #include "kernels/ema.c"
+#include "kernels/embedding.c"
 #include "kernels/fill.c"
 #include "kernels/gather-rows.c"
 #include "kernels/gelu.c"
 #include "kernels/layer-norm.c"
+#include "kernels/layer-skip.c"
 #include "kernels/linear.c"
 #include "kernels/mask-rows.c"
 #include "kernels/mean-pool.c"
@@ -32,6 +34,7 @@
 #include "kernels/relative-bias.c"
 #include "kernels/residual.c"
 #include "kernels/squared-norm.c"
+#include "kernels/tanh-activation.c"
 
 #ifdef __wasm__
 #include "peak.c"

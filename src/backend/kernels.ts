@@ -107,6 +107,30 @@ export interface Kernels {
   patchify(y: Pointer, image: Pointer, batch: number, channels: number, height: number, width: number, patch: number): void;
   meanPool(y: Pointer, x: Pointer, lengths: Pointer, batch: number, tokens: number, dim: number, first: number): void;
   meanPoolGrad(dx: Pointer, dy: Pointer, lengths: Pointer, batch: number, tokens: number, dim: number, first: number): void;
+  embedding(y: Pointer, table: Pointer, ids: Pointer, rows: number, dim: number): void;
+  embeddingGrad(dTable: Pointer, dy: Pointer, ids: Pointer, rows: number, dim: number, paddingId: number): void;
+  tanhActivation(y: Pointer, x: Pointer, count: number): void;
+  tanhActivationGrad(dx: Pointer, dy: Pointer, y: Pointer, count: number): void;
+  layerSkip(
+    y: Pointer,
+    x: Pointer,
+    r: Pointer,
+    rng: Pointer,
+    samples: number,
+    perSample: number,
+    probability: number,
+    purpose: number,
+  ): void;
+  layerSkipGrad(
+    dx: Pointer,
+    dr: Pointer,
+    dy: Pointer,
+    rng: Pointer,
+    samples: number,
+    perSample: number,
+    probability: number,
+    purpose: number,
+  ): void;
   averageLayer(
     target: Pointer,
     x: Pointer,

@@ -16,6 +16,8 @@ export interface ParameterOptions {
   decay?: boolean;
   /** Elements that are never trained (their gradient is cleared): the key part of a query-key-value bias, where the key has none. */
   frozen?: { start: number; count: number } | null;
+  /** Elements that start at zero whatever `init` says: the row of a table that stands for padding. */
+  zero?: { start: number; count: number } | null;
   /** Depth for layer-wise learning-rate decay, where it isn't that of the module. */
   layer?: number;
 }
@@ -28,17 +30,19 @@ export class Parameter {
   readonly frozen: { start: number; count: number } | null;
   readonly layer: number | null;
   readonly #init: Init;
+  readonly #zero: { start: number; count: number } | null;
   #value: Tensor<"f32"> | null = null;
 
   constructor(
     readonly shape: Shape,
-    { init, decay = true, frozen = null, layer }: ParameterOptions,
+    { init, decay = true, frozen = null, zero = null, layer }: ParameterOptions,
   ) {
     this.count = countOf(shape);
     this.decays = decay && shape.length > 1;
     this.frozen = frozen;
     this.layer = layer ?? null;
     this.#init = init;
+    this.#zero = zero;
   }
 
   /** The tensor behind it. Throws before a store has given it memory. */
@@ -57,15 +61,20 @@ export class Parameter {
 
   /** Draws the initial values. */
   draw(random: Philox): Float32Array {
-    const init = this.#init;
-    const values = new Float32Array(this.count);
-    if (init.kind === "constant") return values.fill(init.value);
-    if (init.kind === "uniform") return values.map(() => init.low + (init.high - init.low) * random.uniform());
-    const clip = init.clip ?? Number.POSITIVE_INFINITY;
-    return values.map(() => {
-      let z = random.normal();
-      while (Math.abs(z) > clip) z = random.normal();
-      return z * init.std;
-    });
+    const values = drawInit(this.#init, this.count, random);
+    if (this.#zero !== null) values.fill(0, this.#zero.start, this.#zero.start + this.#zero.count);
+    return values;
   }
+}
+
+function drawInit(init: Init, count: number, random: Philox): Float32Array {
+  const values = new Float32Array(count);
+  if (init.kind === "constant") return values.fill(init.value);
+  if (init.kind === "uniform") return values.map(() => init.low + (init.high - init.low) * random.uniform());
+  const clip = init.clip ?? Number.POSITIVE_INFINITY;
+  return values.map(() => {
+    let z = random.normal();
+    while (Math.abs(z) > clip) z = random.normal();
+    return z * init.std;
+  });
 }

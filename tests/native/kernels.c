@@ -48,6 +48,8 @@ static void flat(int32_t n) {
   add(floats(n), floats(n), floats(n), n);
   gelu(floats(n), floats(n), n);
   gelu_grad(floats(n), floats(n), floats(n), n);
+  tanh_activation(floats(n), floats(n), n);
+  tanh_activation_grad(floats(n), floats(n), floats(n), n);
   squared_norm(floats(1), floats(n), n);
   clip_scale(floats(1), scalar(2.0f), 1.0f);
   float *second = floats(n), *scalars = floats(4);
@@ -76,6 +78,10 @@ static void rows(int32_t n, int32_t dim) {
     regression(floats(4), floats(count), floats(count), floats(count), index, scalar(3.0f), n, dim, (float)beta, 1.0f);
   cross_entropy(floats(2), floats(count), floats(count), floats(count), scalar(3.0f), n, dim);
   release();
+  int32_t *ids = ints(n, 0, 5);
+  embedding(floats(count), floats(5 * dim), ids, n, dim);
+  embedding_grad(floats(5 * dim), floats(count), ids, n, dim, n % 2 ? 2 : -1);
+  release();
   int32_t *positions = ints(n, 0, 5);
   relative_bias(floats(dim * n), floats(5 * dim), positions, dim, n);
   relative_bias_grad(floats(5 * dim), floats(dim * n), positions, dim, n, 5);
@@ -101,6 +107,14 @@ static void samples(int32_t batch, int32_t tokens, int32_t dim) {
     uint32_t *keep = drop > 0 ? rng : NULL;
     residual(floats(count), floats(count), x, gamma, keep, batch, tokens, dim, drop, 1);
     residual_grad(floats(count), some(variant & 1, dim), floats(count), x, gamma, keep, batch, tokens, dim, drop, 1);
+  }
+  release();
+  for (int variant = 0; variant < 4; variant++) {
+    uint32_t *keep = variant > 0 ? rng : NULL;
+    float skip = variant > 0 ? 0.5f : 0.0f, *dx = some(variant != 1, count), *dr = some(variant != 2, count);
+    layer_skip(floats(count), floats(count), floats(count), keep, batch, tokens * dim, skip, 1);
+    layer_skip_grad(dx, dr, floats(count), keep, batch, tokens * dim, skip, 1);
+    rng = random_block();
   }
   release();
   prepend_token(floats(count + batch * dim), floats(count), floats(dim), batch, tokens, dim);

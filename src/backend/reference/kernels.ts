@@ -10,10 +10,12 @@ import { copy } from "./copy.js";
 import { crossEntropy } from "./cross-entropy.js";
 import { dropout } from "./dropout.js";
 import { ema } from "./ema.js";
+import { embedding, embeddingGrad } from "./embedding.js";
 import { fill } from "./fill.js";
 import { gatherRows, gatherRowsGrad } from "./gather-rows.js";
 import { gelu, geluGrad } from "./gelu.js";
 import { layerNorm, layerNormGrad } from "./layer-norm.js";
+import { layerSkip, layerSkipGrad } from "./layer-skip.js";
 import { linear, linearGradInput, linearGradWeight } from "./linear.js";
 import { maskRows, maskRowsGrad } from "./mask-rows.js";
 import { meanPool, meanPoolGrad } from "./mean-pool.js";
@@ -24,6 +26,7 @@ import { regression } from "./regression.js";
 import { relativeBias, relativeBiasGrad } from "./relative-bias.js";
 import { residual, residualGrad } from "./residual.js";
 import { squaredNorm } from "./squared-norm.js";
+import { tanhActivation, tanhActivationGrad } from "./tanh-activation.js";
 
 const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<Kernels[K]>) => void } = {
   fill,
@@ -54,6 +57,12 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   patchify,
   meanPool,
   meanPoolGrad,
+  embedding,
+  embeddingGrad,
+  tanhActivation,
+  tanhActivationGrad,
+  layerSkip,
+  layerSkipGrad,
   averageLayer,
   regression,
   crossEntropy,
