@@ -56,7 +56,7 @@ const jobs = {
       let evaluation = null;
       const run = { modality: vision, config, model, data: DATA, out: path.join(out, "run"), device, labels, holdOut };
       for await (const report of finetune(run)) evaluation = report.evaluation;
-      return { accuracy: evaluation.accuracy };
+      return { accuracy: evaluation.metrics.accuracy };
     } finally {
       await rm(out, { recursive: true, force: true });
     }
@@ -69,7 +69,7 @@ const jobs = {
     const config = loaded === null ? base : { ...base, ...loaded.config, train: base.train };
     const features = (feed) => (loaded === null ? inputFeatures(device, feed) : encoderFeatures(device, loaded.model.encoder, feed));
     const read = async (holdOut) => {
-      const { plain, evaluation } = await vision.openLabelled(DATA, config, { labels, holdOut, onSkip: () => {} });
+      const { plain, evaluation } = await vision.openLabelled(DATA, config, { task: "classify", labels, holdOut, onSkip: () => {} });
       return { known: await features(plain), judged: await features(evaluation) };
     };
     const linear = async ({ known, judged }, weightDecay) => {

@@ -1,12 +1,14 @@
 /** `data2vec finetune`: a trained model, or none, learns a task from labelled data. */
 import { Argument, type Command, Option } from "commander";
 import { resolveModelFolder } from "../checkpoint/directory.js";
+import type { TaskName } from "../modalities/modality.js";
 import type { ModalityName } from "../train/config.js";
-import { finetune } from "../train/finetune.js";
+import { finetune, flatEvaluation } from "../train/finetune.js";
+import { UsageError } from "./failure.js";
 import { knownModality, MODALITY_NAMES, modalityNamed, modalityOfModel, type RunConfig } from "./modalities.js";
 import { fraction, integer, needed, openDevice } from "./options.js";
 import { configureRun, follow, printSettings, type RunOptions, readRun, SETTINGS_HELP, withRun } from "./run.js";
-import { formatCount, formatPercent } from "./terminal.js";
+import { formatCount, formatMetrics } from "./terminal.js";
 
 interface Options extends RunOptions {
   model?: string;
@@ -15,12 +17,13 @@ interface Options extends RunOptions {
   holdOut?: number;
 }
 
+const TASKS: readonly TaskName[] = ["classify", "regress", "ctc"];
 const NOT_JUDGED = "the data has no test split, so the model was not judged; --hold-out 0.2 would judge it on a part of the labels";
 
 /** Adds arguments, flags and help to the command. */
 export function define(command: Command): void {
   command
-    .addArgument(new Argument("<task>", "what to learn").choices(["classify"]))
+    .addArgument(new Argument("<task>", "what to learn").choices(TASKS))
     .option("--model <folder>", "pretrained model: a run, or a folder as Hugging Face saves it; none trains from scratch")
     .addOption(new Option("--modality <name>", "kind of data, for --model none").choices(MODALITY_NAMES).default(MODALITY_NAMES[0]))
     .option("--labels <count>", "train with so many labels, the same of each class (default: all)", integer(1, 1e9))
@@ -48,13 +51,17 @@ ${SETTINGS_HELP}`,
     .action(run);
 }
 
-async function run(_task: string, options: Options): Promise<void> {
+async function run(task: TaskName, options: Options): Promise<void> {
   const out = options.settings ? (options.out ?? "") : needed(options.out, "--out FOLDER", "where the run is kept");
   const stored = options.resume ? await readRun(out) : null;
   const given = options.model ?? stored?.model ?? (options.settings || stored?.model === null ? "none" : undefined);
   const model = needed(given, "--model FOLDER", "the pretrained model, or none to train from scratch");
   const name = stored === null ? options.modality : knownModality(stored.modality);
+  if (stored?.task && stored.task !== task) throw new UsageError(`${out}: the run there learns ${stored.task}, not ${task}`);
   const entry = model === "none" || options.resume ? modalityNamed(name) : await modalityOfModel(model);
+  if (!entry.modality.tasks.includes(task)) {
+    throw new UsageError(`${entry.modality.name} models learn ${entry.modality.tasks.join(" or ")}, not ${task}`);
+  }
   let fixed: { name: string; values: object } | undefined;
   if (model !== "none" && !options.resume) {
     const { folder } = await resolveModelFolder(model);
@@ -78,6 +85,7 @@ async function run(_task: string, options: Options): Promise<void> {
       start: (signal) =>
         finetune({
           modality: entry.modality,
+          task,
           config,
           model: model === "none" ? null : model,
           data,
@@ -90,11 +98,11 @@ async function run(_task: string, options: Options): Promise<void> {
         }),
       extras: ({ step, steps, evaluation }) => {
         if (evaluation === null) return step < steps ? {} : { note: NOT_JUDGED };
-        const { accuracy, loss, samples } = evaluation;
-        const note = `step ${step}: accuracy ${formatPercent(accuracy)}, loss ${loss.toPrecision(4)} on ${formatCount(samples)} samples`;
-        return { note, values: { evaluationAccuracy: accuracy, evaluationLoss: loss, evaluationSamples: samples } };
+        const { metrics, loss, samples } = evaluation;
+        const note = `step ${step}: ${formatMetrics(metrics)}, loss ${loss.toPrecision(4)} on ${formatCount(samples)} samples`;
+        return { note, values: { ...flatEvaluation(evaluation), evaluationSamples: samples } };
       },
-      resumeWith: `data2vec finetune classify --out ${out} --resume`,
+      resumeWith: `data2vec finetune ${task} --out ${out} --resume`,
       next: `data2vec predict --model ${out} FILE...`,
     });
   } finally {

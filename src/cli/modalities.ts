@@ -13,7 +13,7 @@ import { type ConfigOptions, loadConfig, type ModalityName, type Stage } from ".
 
 /** What every run's configuration has. */
 export interface RunConfig {
-  model: { layerNormEps: number };
+  model: object;
   data: object;
   train: TrainConfig;
 }

@@ -37,7 +37,7 @@ async function run(files: string[], options: Options): Promise<void> {
   const { modality } = await modalityOfModel(path);
   const device = await openDevice(options);
   try {
-    const { model, config, classes } = await loadModel(device, modality, path);
+    const { model, config, outputs: classes } = await loadModel(device, modality, path);
     if (classes === null) throw new UsageError(`${path}: has no classifier\nfine-tune it first: data2vec finetune classify`);
     const predictions = [];
     for await (const { name, classes: ranked } of predict(model, modality.openFiles(files, config))) {

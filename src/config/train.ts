@@ -34,14 +34,16 @@ export const trainSchema = z
     warmupSteps: stepsOrFraction().describe("Steps of linear warm-up from 0, or below 1 the fraction of the run."),
     holdRatio: fraction().describe("triStage: fraction of the run at the highest learning rate."),
     decayRatio: fraction().describe("triStage: fraction of the run over which it decays."),
-    weightDecay: z
-      .number()
-      .min(0)
-      .max(10)
-      .describe("Decoupled weight decay of matrices; vectors, the class token and absolute positions have none."),
+    weightDecay: z.number().min(0).max(10).describe("Decoupled weight decay."),
+    weightDecayOn: z
+      .enum(["matrices", "all"])
+      .describe("What weight decay acts on: matrices but for tokens and absolute positions (BEiT), or every parameter (fairseq)."),
     beta1: z.number().min(0).lt(1).describe("AdamW: decay of the mean of the gradient."),
     beta2: z.number().min(0).lt(1).describe("AdamW: decay of the mean of the squared gradient."),
     epsilon: z.number().gt(0).max(1).describe("AdamW: added to the root of the mean of the squared gradient."),
+    epsilonPlacement: z
+      .enum(["corrected", "uncorrected"])
+      .describe("AdamW: whether epsilon is added to the bias-corrected root (PyTorch), or before the correction (fairseq)."),
     clipNorm: z.number().min(0).max(1e6).describe("Largest norm of the gradient of all parameters together; 0 is off."),
     layerDecay: z
       .number()
@@ -50,6 +52,9 @@ export const trainSchema = z
       .describe(
         "Learning-rate factor from one block to the one below: block i of L gets layerDecay^(L - i), the embeddings layerDecay^(L + 1).",
       ),
+    freezeSteps: stepsOrFraction().describe(
+      "Fine-tuning: steps at the start in which only the head learns, below 1 a fraction of the run.",
+    ),
     saveEvery: count(1, 1e9).describe("Steps between checkpoints."),
     logEvery: count(1, 1e9).describe("Steps between lines of metrics.jsonl."),
     evaluateEvery: count(0, 1e9).describe("Steps between evaluations on the held-out part of the data; 0 is never."),

@@ -5,7 +5,7 @@ import { gatherRows } from "../ops/gather-rows.js";
 import { regression } from "../ops/regression.js";
 import type { Device } from "../tensor/device.js";
 import type { Tensor } from "../tensor/tensor.js";
-import type { Data2VecEncoder } from "./encoder.js";
+import type { Data2VecEncoder, Embedded } from "./encoder.js";
 import { EmaTeacher } from "./teacher.js";
 
 /** What the student regresses, and how far off it is (paper section 3.3). */
@@ -25,9 +25,12 @@ export interface TargetConfig {
 
 /** One micro-batch on the device. */
 export interface MaskedInput<I> {
+  /** The whole input, which the teacher sees. */
   input: I;
-  /** What the student doesn't see, i32 (batch, positions). */
-  mask: Tensor;
+  /** What the student sees: the same, unless masking replaces parts of the input itself. */
+  masked: I;
+  /** Which positions the student doesn't see, i32 (batch, positions); null where `masked` tells already. */
+  mask: Tensor | null;
   /** Rows of the masked positions in (batch · tokens), i32, extra tokens counted; negative entries are padding. */
   maskedRows: Tensor;
 }
@@ -49,14 +52,15 @@ export class Data2VecPretraining<I> implements Disposable {
   readonly store: ParameterStore;
   readonly ema: EmaTeacher;
 
+  /** @param createEncoder makes the student's network, and the teacher's, which may lack the first part */
   constructor(
     readonly device: Device,
-    createEncoder: () => Data2VecEncoder<I>,
+    createEncoder: (role: "student" | "teacher") => Data2VecEncoder<I>,
     createHead: (dim: number) => RegressionHead,
     private readonly config: TargetConfig,
   ) {
-    this.student = createEncoder();
-    this.teacher = createEncoder();
+    this.student = createEncoder("student");
+    this.teacher = createEncoder("teacher");
     this.head = createHead(this.student.dim);
     const { averageTopKLayers } = config;
     if (averageTopKLayers > this.student.depth) {
@@ -65,7 +69,7 @@ export class Data2VecPretraining<I> implements Disposable {
     [this.store, this.ema] = device.allocating(() => {
       const store = new ParameterStore(device, { "": this.student, head: this.head }, { trainable: true, label: "student" });
       const teacher = new ParameterStore(device, { "": this.teacher }, { trainable: false, label: "teacher" });
-      return [store, new EmaTeacher(teacher, store)];
+      return [store, new EmaTeacher(teacher, store, this.teacher.copied)];
     });
   }
 
@@ -76,14 +80,51 @@ export class Data2VecPretraining<I> implements Disposable {
   }
 
   /** The teacher's targets at every position (batch, tokens, dim); rows of extra tokens have no meaning. */
-  targets(input: I): Tensor {
+  targets(batch: MaskedInput<I>): Tensor {
+    return this.#targets(this.#seenByTeacher(batch, null));
+  }
+
+  /** The student's predictions at the masked positions (rows, dim). */
+  predictions(batch: MaskedInput<I>): Tensor {
+    return this.#predictions(this.#embedStudent(batch.masked), batch);
+  }
+
+  /** Loss and deviations, see {@link regression}; the device scalar `normalizer` holds the number of masked positions. */
+  loss(batch: MaskedInput<I>): Tensor {
+    const embedded = this.#embedStudent(batch.masked);
+    const target = gatherRows(this.#targets(this.#seenByTeacher(batch, embedded)), batch.maskedRows);
+    const { lossBeta, lossScale } = this.config;
+    return regression(this.#predictions(embedded, batch), target, batch.maskedRows, { beta: lossBeta, scale: lossScale });
+  }
+
+  /** Frees student, head and teacher. */
+  release(): void {
+    this.store.release();
+    this.ema.teacher.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #embedStudent(input: I): Embedded {
+    return this.device.within("student", () => this.student.embed(input));
+  }
+
+  /** What the teacher's Transformer starts from; `embedded` is what the student made of the masked input, if that is there. */
+  #seenByTeacher({ input, masked }: MaskedInput<I>, embedded: Embedded | null): Embedded {
+    if (!this.teacher.embeds && embedded !== null && input === masked) return embedded;
+    const source = this.teacher.embeds ? this.teacher : this.student;
+    return this.device.noGrad(() => this.device.within("teacher", () => source.embed(input)));
+  }
+
+  #targets(embedded: Embedded): Tensor {
     const { device, teacher, config } = this;
     const { averageTopKLayers, targetLayer, targetNormalization, finalTargetNormalization } = config;
     const first = teacher.extraTokens;
     return device.noGrad(() =>
       device.within("teacher", () => {
-        const embedded = teacher.embed(input);
-        const [batch, positions, dim] = embedded.shape;
+        const [batch, positions, dim] = embedded.features.shape;
         const average = device.empty([batch, first + positions, dim], "layer average");
         const lowest = teacher.depth - averageTopKLayers;
         device.scoped(() =>
@@ -105,28 +146,10 @@ export class Data2VecPretraining<I> implements Disposable {
     );
   }
 
-  /** The student's predictions at the masked positions (rows, dim). */
-  predictions({ input, mask, maskedRows }: MaskedInput<I>): Tensor {
+  #predictions(embedded: Embedded, { mask, maskedRows }: MaskedInput<I>): Tensor {
     return this.device.within("student", () => {
-      const encoded = this.student.encode(this.student.embed(input), { mask, train: true });
+      const encoded = this.student.encode(embedded, { mask, train: true });
       return this.head.forward(gatherRows(encoded, maskedRows));
     });
-  }
-
-  /** Loss and deviations, see {@link regression}; the device scalar `normalizer` holds the number of masked positions. */
-  loss(batch: MaskedInput<I>): Tensor {
-    const target = gatherRows(this.targets(batch.input), batch.maskedRows);
-    const { lossBeta, lossScale } = this.config;
-    return regression(this.predictions(batch), target, batch.maskedRows, { beta: lossBeta, scale: lossScale });
-  }
-
-  /** Frees student, head and teacher. */
-  release(): void {
-    this.store.release();
-    this.ema.teacher.release();
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
   }
 }

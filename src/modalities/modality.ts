@@ -3,14 +3,15 @@ import type { TrainConfig } from "../config/train.js";
 import type { Data2VecEncoder } from "../data2vec/encoder.js";
 import type { MaskedInput, RegressionHead, TargetConfig } from "../data2vec/pretraining.js";
 import type { EmaSchedule } from "../data2vec/teacher.js";
+import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { PreparedBatch } from "./prepared-batch.js";
 
-/** A micro-batch with soft targets (batch, classes). */
-export interface LabelledInput<I> {
-  input: I;
-  targets: Tensor;
-}
+/** What a model can be fine-tuned for: one class a sample, one number a sample, or a sequence of symbols read off the positions. */
+export type TaskName = "classify" | "regress" | "ctc";
+
+/** What an encoder is made for, which decides what parts it has. */
+export type EncoderRole = "student" | "teacher" | TaskName;
 
 /** A source of micro-batches that is a pure function of their number, so that a run can go on anywhere. */
 export interface Feed<T, B extends PreparedBatch<T> = PreparedBatch<T>> {
@@ -23,39 +24,41 @@ export interface Feed<T, B extends PreparedBatch<T> = PreparedBatch<T>> {
   close(): Promise<void>;
 }
 
-/** A feed of one pass whose batches know their classes. */
-export type EvaluationFeed<I> = Feed<LabelledInput<I>, LabelledBatch<I>>;
+/** A micro-batch with what a task learns from it. */
+export interface LabelledInput<I> {
+  input: I;
+  /** Positions hidden in training, i32 (batch, positions), or null. */
+  mask: Tensor | null;
+  /** classify: soft targets (batch, classes); regress: values (batch, 1); ctc: symbols, i32 (batch, longest), padded. */
+  targets: Tensor;
+  /** ctc: symbols of each sample, i32 (batch); null otherwise. */
+  targetLengths: Tensor | null;
+}
 
-/** A batch that also knows its samples' classes in host memory. */
+/** What the samples of a batch should give, in host memory. */
+export type Expected =
+  | { kind: "classes"; labels: Int32Array }
+  | { kind: "values"; values: Float32Array }
+  | { kind: "transcripts"; texts: readonly string[] };
+
+/** A labelled batch that also knows in host memory what it should give. */
 export interface LabelledBatch<I> extends PreparedBatch<LabelledInput<I>> {
-  readonly labels: Int32Array;
+  readonly expected: Expected;
 }
 
-/** How a sample becomes one vector: the normalised mean of its positions, the first token as it is, or not at all. */
-export type Pooling = "mean" | "token" | "none";
-
-/** Parts that an encoder has or not, by what it is used for. */
-export interface EncoderParts {
-  /** A learned vector for masked positions. */
-  maskToken: boolean;
-  /** A norm after the last block. */
-  finalNorm: boolean;
-}
-
-/** A pretrained encoder: it can be masked, and its output is normalised. */
-export const PRETRAINING_PARTS: EncoderParts = { maskToken: true, finalNorm: true };
-
-/** The encoder of a classifier, which normalises after pooling. */
-export const CLASSIFICATION_PARTS: EncoderParts = { maskToken: false, finalNorm: false };
+/** A feed of one pass to judge a model by. */
+export type EvaluationFeed<I> = Feed<LabelledInput<I>, LabelledBatch<I>>;
 
 /** Calls back for a sample that can't be read and was replaced. */
 export type OnSkip = (skipped: { name: string; error: string }) => void;
 
 /** Labelled data, opened. */
 export interface LabelledData<I> {
-  /** Names of the classes, by label. */
-  classes: readonly string[];
-  /** Augmented samples with soft targets, without end. */
+  /** Names of the outputs: classes by label, symbols of a vocabulary, or the name of the value. */
+  outputs: readonly string[];
+  /** What models are compared by on this data, the first of them the score; null takes what is usual for the task. */
+  metrics: readonly string[] | null;
+  /** Augmented samples with targets, without end. */
   train: Feed<LabelledInput<I>>;
   /** The samples of `train` as they are, one pass: what probes of frozen features learn from. */
   plain: EvaluationFeed<I>;
@@ -65,19 +68,21 @@ export interface LabelledData<I> {
 
 /** Which labelled data to open. */
 export interface LabelledOptions {
+  task: TaskName;
   /** Number of labels to train with, the same of each class; all when absent. */
   labels?: number;
   /** Judge on this part of the labelled samples, which are then not trained on, instead of the test split. */
   holdOut?: number;
-  /** Class names of a trained model, which fix the order of labels. */
-  classes?: readonly string[];
+  /** Names of a trained model's outputs, which fix their order. */
+  outputs?: readonly string[];
   onSkip: OnSkip;
 }
 
-/** How to open data that a trained classifier is judged by. */
+/** How to open data that a trained model is judged by. */
 export interface EvaluationOptions {
-  /** Class names of the model, which fix the order of labels. */
-  classes: readonly string[];
+  task: TaskName;
+  /** Names of the model's outputs, which fix their order. */
+  outputs: readonly string[];
   onSkip: OnSkip;
 }
 
@@ -87,19 +92,44 @@ export interface RawInput<I> {
   mask: Tensor | null;
 }
 
+/** What a head makes of an encoder's output. */
+export interface HeadOutputs {
+  /** One vector per sample (batch, dim), or null for a head that reads positions. */
+  pooled: Tensor | null;
+  /** Logits or values: (batch, outputs), or (batch, positions, outputs) for ctc; null without a task. */
+  outputs: Tensor | null;
+}
+
+/** What stands on top of an encoder. */
+export interface TaskHead {
+  /** Its parts by the names that their parameters begin with. */
+  readonly modules: Readonly<Record<string, Module>>;
+  /** Runs over the encoder's output (batch, tokens, dim); `lengths` as in the encoder's input. */
+  forward(last: Tensor, lengths: Tensor | null, train: boolean): HeadOutputs;
+}
+
 /** What a model folder holds. */
-export interface LoadedModel<C> {
+export interface LoadedModel<C, I> {
   /** Architecture and preprocessing of the folder; what only training needs is that of a preset. */
   config: C;
-  encoder: EncoderParts;
-  /** How the model reduces a sample to one vector. */
-  pooling: Pooling;
-  /** Names of the classes, for a model with a classifier. */
-  classes: readonly string[] | null;
+  encoder: Data2VecEncoder<I>;
+  head: TaskHead | null;
+  /** What its head was trained for; null for a body alone. */
+  task: TaskName | null;
+  /** Names of the outputs, for a model with a task. */
+  outputs: readonly string[] | null;
   /** Parameters by our names. */
   parameters: Map<string, HostTensor>;
   /** What was left out or made up, in words. */
   notes: readonly string[];
+}
+
+/** What a model folder is written from. */
+export interface SavedModel<C> {
+  config: C;
+  parameters: Map<string, HostTensor>;
+  task: TaskName | null;
+  outputs: readonly string[] | null;
 }
 
 /**
@@ -108,22 +138,26 @@ export interface LoadedModel<C> {
  */
 export interface Modality<C extends { train: TrainConfig }, I> {
   readonly name: string;
+  /** What its models can be fine-tuned for, the first by default. */
+  readonly tasks: readonly TaskName[];
   /** What a trained model fixes of a configuration: two models with the same take the same parameters and compute alike. */
   architecture(config: C): object;
-  createEncoder(config: C, parts: EncoderParts): Data2VecEncoder<I>;
+  createEncoder(config: C, role: EncoderRole): Data2VecEncoder<I>;
   createRegressionHead(config: C): (dim: number) => RegressionHead;
+  /** A fresh head for a task with so many outputs. */
+  createHead(config: C, task: TaskName, outputs: number): TaskHead;
   targetConfig(config: C): TargetConfig;
   emaSchedule(config: C): EmaSchedule;
   /** Opens unlabelled training data; masks and augmentation are those of `config`. */
   openPretraining(path: string, config: C, onSkip: OnSkip): Promise<Feed<MaskedInput<I>>>;
   openLabelled(path: string, config: C, options: LabelledOptions): Promise<LabelledData<I>>;
-  /** Opens what a trained classifier is judged by: the test split, or all of a data set that isn't divided. */
+  /** Opens what a trained model is judged by: the test split, or all of a data set that isn't divided. */
   openEvaluation(path: string, config: C, options: EvaluationOptions): Promise<EvaluationFeed<I>>;
-  /** Inputs from files (images, clips, lines), in micro-batches; throws naming the file that can't be read. */
+  /** Inputs from files (images, clips, lines of text), in micro-batches; throws naming the file that can't be read. */
   openFiles(files: readonly string[], config: C): AsyncIterable<PreparedBatch<I>>;
   /** Raw model inputs from a `.safetensors`, under Hugging Face's names. */
   rawInputs(tensors: ReadonlyMap<string, HostTensor>, config: C): PreparedBatch<RawInput<I>>;
-  /** Writes a model folder as Hugging Face has it: config.json, model.safetensors, preprocessor. */
-  saveModel(folder: string, config: C, parameters: Map<string, HostTensor>, classes: readonly string[] | null): Promise<void>;
-  loadModel(folder: string): Promise<LoadedModel<C>>;
+  /** Writes a model folder as Hugging Face has it: config.json, model.safetensors, preprocessor or tokenizer. */
+  saveModel(folder: string, model: SavedModel<C>): Promise<void>;
+  loadModel(folder: string): Promise<LoadedModel<C, I>>;
 }

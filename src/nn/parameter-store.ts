@@ -6,6 +6,8 @@ import type { Module, NamedParameter } from "./module.js";
 /** A parameter's place in the flat memory of its store, in elements. */
 export interface StoredParameter extends NamedParameter {
   readonly offset: number;
+  /** The module it belongs to, by the name given to the store. */
+  readonly part: string;
 }
 
 /** A stretch of flat memory whose parameters are updated alike, in elements. */
@@ -13,14 +15,17 @@ export interface Run {
   readonly offset: number;
   readonly count: number;
   readonly layer: number;
+  /** Whether it is a matrix that weight decay acts on. */
   readonly decays: boolean;
+  /** The module it belongs to, by the name given to the store. */
+  readonly part: string;
 }
 
 const ALIGNMENT = 16;
 
 /**
  * The memory of a module's parameters, flat: values and gradients are one range each, so that zeroing is one fill, an update a few calls
- * and a moving average one. Parameters lie by (layer, decays), each aligned to 64 bytes; the padding stays zero.
+ * and a moving average one. Parameters lie by (layer, decays, part), each aligned to 64 bytes; the padding stays zero.
  */
 export class ParameterStore {
   readonly entries: readonly StoredParameter[];
@@ -37,9 +42,10 @@ export class ParameterStore {
     modules: Record<string, Module>,
     { trainable, label }: { trainable: boolean; label: string },
   ) {
-    const prefixed = Object.entries(modules).map(([name, module]) => [name === "" ? "" : `${name}.`, module] as const);
-    const named = prefixed.flatMap(([prefix, module]) => [...module.namedParameters(prefix)]);
+    const prefixed = Object.entries(modules).map(([part, module]) => ({ part, prefix: part === "" ? "" : `${part}.`, module }));
+    const named = prefixed.flatMap(({ part, prefix, module }) => [...module.namedParameters(prefix)].map((entry) => ({ ...entry, part })));
     const rank = (entry: NamedParameter) => (entry.parameter.decays ? 0 : 1);
+    // The sort is stable, so that parts stay in their order within a layer.
     named.sort((a, b) => compareLayers(a.layer, b.layer) || rank(a) - rank(b));
 
     let offset = 0;
@@ -50,7 +56,7 @@ export class ParameterStore {
     });
     this.count = offset;
     this.runs = mergeRuns(this.entries, offset);
-    const constants = prefixed.flatMap(([prefix, module]) => [...module.namedConstants(prefix)]);
+    const constants = prefixed.flatMap(({ prefix, module }) => [...module.namedConstants(prefix)]);
     [this.values, this.gradients, this.#constants] = device.allocating(() => [
       device.state([offset], `${label} parameters`),
       trainable ? device.state([offset], `${label} gradients`) : null,
@@ -103,12 +109,17 @@ function compareLayers(a: number, b: number): number {
 
 function mergeRuns(entries: readonly StoredParameter[], end: number): Run[] {
   const starts = entries.filter(
-    (entry, i) => i === 0 || entry.layer !== entries[i - 1].layer || entry.parameter.decays !== entries[i - 1].parameter.decays,
+    (entry, i) =>
+      i === 0 ||
+      entry.layer !== entries[i - 1].layer ||
+      entry.parameter.decays !== entries[i - 1].parameter.decays ||
+      entry.part !== entries[i - 1].part,
   );
   return starts.map((entry, i) => ({
     offset: entry.offset,
     count: (starts[i + 1]?.offset ?? end) - entry.offset,
     layer: entry.layer,
     decays: entry.parameter.decays,
+    part: entry.part,
   }));
 }

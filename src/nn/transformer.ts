@@ -2,6 +2,7 @@ import { add } from "../ops/add.js";
 import { attention } from "../ops/attention.js";
 import { dropout } from "../ops/dropout.js";
 import { gelu } from "../ops/gelu.js";
+import { layerSkip } from "../ops/layer-skip.js";
 import { linear } from "../ops/linear.js";
 import { residual } from "../ops/residual.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -19,6 +20,8 @@ export interface TransformerConfig {
   /** Width of the feed-forward network. */
   ffnDim: number;
   layerNormEps: number;
+  /** Whether norms stand before attention and feed-forward network (vision) or after the residual sums (speech, text). */
+  normFirst: boolean;
   /** Start of the layer scale on both branches, or null for none. */
   layerScale: number | null;
   /** Whether the key projection has a bias. */
@@ -26,13 +29,18 @@ export interface TransformerConfig {
   /** Rows of a relative-position table in each block, or null for none. */
   relativePositionRows: number | null;
   initStd: number;
-  /** Cut-off of the initial weights in standard deviations. */
-  initClip: number;
-  /** Dropout after attention and feed-forward network, and on attention probabilities. */
+  /** Cut-off of the initial weights in standard deviations, or null for none. */
+  initClip: number | null;
+  /** Whether block i (from 1) starts with output projections smaller by √(2 i), as in BEiT. */
+  initByDepth: boolean;
+  /** Dropout after attention and feed-forward network, on attention probabilities, and inside of the feed-forward network. */
   dropout: number;
   attentionDropout: number;
+  activationDropout: number;
   /** Probability of dropping the last block's branches; rises linearly from 0 at the first block. */
   dropPath: number;
+  /** Probability of skipping a whole block for a sample (LayerDrop). */
+  layerDrop: number;
 }
 
 /** What a block makes, each (batch, tokens, dim). */
@@ -60,7 +68,7 @@ export interface TransformerOptions {
 }
 
 /** Random sites of block i have purposes from 16 (i + 1) on. */
-const SITES = { attention: 0, attentionOutput: 1, attentionPath: 2, ffnOutput: 3, ffnPath: 4 } as const;
+const SITES = { attention: 0, attentionOutput: 1, attentionPath: 2, ffnOutput: 3, ffnPath: 4, activation: 5, skip: 6 } as const;
 
 class SelfAttention extends Module {
   readonly weight: Parameter;
@@ -99,12 +107,15 @@ class FeedForward extends Module {
     this.down = this.child("down", new Linear(ffnDim, dim, outputInit));
   }
 
-  forward(x: Tensor): Tensor {
-    return this.down.forward(gelu(this.up.forward(x)));
+  forward(x: Tensor, activationDropout: number, purpose: number): Tensor {
+    return this.down.forward(dropout(gelu(this.up.forward(x)), activationDropout, purpose));
   }
 }
 
-/** A pre-norm block: x += γ₁ · attention(norm(x)); x += γ₂ · ffn(norm(x)), branches dropped per sample. */
+/**
+ * A block, branches dropped per sample. Norm first: x += γ₁ · attention(norm(x)); x += γ₂ · ffn(norm(x)). Norm after:
+ * x = norm(x + γ₁ · attention(x)); x = norm(x + γ₂ · ffn(x)).
+ */
 class Block extends Module {
   readonly norm1: LayerNorm;
   readonly attention: SelfAttention;
@@ -121,9 +132,9 @@ class Block extends Module {
     index: number,
   ) {
     super();
-    const { dim, depth, heads, layerNormEps, layerScale, relativePositionRows, initStd, initClip, dropPath } = config;
-    const init: Init = { kind: "normal", std: initStd, clip: initClip };
-    const outputInit: Init = { ...init, std: initStd / Math.sqrt(2 * (index + 1)) };
+    const { dim, depth, heads, layerNormEps, layerScale, relativePositionRows, initStd, initClip, initByDepth, dropPath } = config;
+    const init: Init = { kind: "normal", std: initStd, clip: initClip ?? Number.POSITIVE_INFINITY };
+    const outputInit: Init = initByDepth ? { ...init, std: initStd / Math.sqrt(2 * (index + 1)) } : init;
     this.norm1 = this.child("norm1", new LayerNorm(dim, layerNormEps));
     this.attention = this.child("attention", new SelfAttention(config, init, outputInit));
     this.norm2 = this.child("norm2", new LayerNorm(dim, layerNormEps));
@@ -145,13 +156,17 @@ class Block extends Module {
     const site = (name: keyof typeof SITES) => this.#purpose + SITES[name];
     const gamma = (parameter: Parameter | null) => parameter?.value ?? null;
 
-    const attended = this.attention.forward(this.norm1.forward(x), this.#bias(options), options, site("attention"));
+    const { normFirst, activationDropout, layerDrop } = this.config;
+    const attended = this.attention.forward(normFirst ? this.norm1.forward(x) : x, this.#bias(options), options, site("attention"));
     const attentionBranch = dropout(attended, dropoutRate, site("attentionOutput"));
-    const middle = residual(x, attentionBranch, { gamma: gamma(this.gamma1), dropPath, purpose: site("attentionPath") });
+    const sum = residual(x, attentionBranch, { gamma: gamma(this.gamma1), dropPath, purpose: site("attentionPath") });
+    const middle = normFirst ? sum : this.norm1.forward(sum);
 
-    const ffn = this.ffn.forward(this.norm2.forward(middle));
+    const ffn = this.ffn.forward(normFirst ? this.norm2.forward(middle) : middle, train ? activationDropout : 0, site("activation"));
     const ffnBranch = dropout(ffn, dropoutRate, site("ffnOutput"));
-    const block = residual(middle, ffnBranch, { gamma: gamma(this.gamma2), dropPath, purpose: site("ffnPath") });
+    const last = residual(middle, ffnBranch, { gamma: gamma(this.gamma2), dropPath, purpose: site("ffnPath") });
+    const output = normFirst ? last : this.norm2.forward(last);
+    const block = train && layerDrop > 0 ? layerSkip(output, x, { probability: layerDrop, purpose: site("skip") }) : output;
     return { block, ffn: () => scaled(ffn, gamma(this.gamma2)) };
   }
 

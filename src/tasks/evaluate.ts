@@ -1,50 +1,57 @@
 import type { EvaluationFeed } from "../modalities/modality.js";
-import { CROSS_ENTROPY_STATS, crossEntropy } from "../ops/cross-entropy.js";
-import { classLogits } from "./classification.js";
-import { accuracy } from "./labelled-features.js";
-import type { Model } from "./model.js";
+import { type Model, taskOutputs } from "./model.js";
+import type { Answer, HostOutputs, TaskKind } from "./task-kind.js";
 
-/** How well a classifier does on a data set. */
+/** How well a model does its task on a data set. */
 export interface Evaluation {
   samples: number;
-  accuracy: number;
-  /** Mean cross-entropy. */
+  /** Mean loss. */
   loss: number;
-  /** Predicted and true class of every sample, in the order of the data. */
-  predictions: Int32Array;
-  labels: Int32Array;
+  /** Values over the whole set by the name of the metric. */
+  metrics: Record<string, number>;
+  /** The metric that models are compared by. */
+  score: { name: string; value: number };
+  /** What the model said and what the data says of each sample, in the order of the data. */
+  predicted: readonly Answer[];
+  expected: readonly Answer[];
 }
 
-/** Runs a model with a classifier once over a data set. */
-export async function evaluate<I>(model: Model<I>, feed: EvaluationFeed<I>): Promise<Evaluation> {
+/** What evaluation needs to know beside model and data. */
+export interface EvaluateOptions {
+  kind: TaskKind;
+  /** Names of the model's outputs. */
+  outputs: readonly string[];
+  /** Metrics to compute, the first of them the score; those of the task when null. */
+  metrics: readonly string[] | null;
+}
+
+/** Runs a model with a head once over a data set. */
+export async function evaluate<I>(model: Model<I>, feed: EvaluationFeed<I>, options: EvaluateOptions): Promise<Evaluation> {
+  const { kind, outputs: names } = options;
   const { device } = model;
-  const predictions: number[] = [];
-  const labels: number[] = [];
+  const wanted = options.metrics ?? kind.metrics;
+  const judge = kind.judge(wanted, names);
+  let samples = 0;
   let loss = 0;
   for await (const batch of feed.batches(0)) {
     device.setScalars({ normalizer: 1 });
-    await device.scoped(async () => {
-      const { input, targets } = batch.upload(device);
-      const [logits, stats] = device.noGrad(() => {
-        const outputs = classLogits(model, input, false);
-        return [outputs, crossEntropy(outputs, targets)];
+    const made = await device.scoped(async () => {
+      const labelled = batch.upload(device);
+      const [{ outputs, lengths }, stats] = device.noGrad(() => {
+        const head = taskOutputs(model, labelled.input, { mask: null, train: false });
+        return [head, kind.loss(head.outputs, head.lengths, labelled)];
       });
-      predictions.push(...argMaxRows((await logits.read()) as Float32Array, logits.shape[1]));
-      loss += (await stats.read())[CROSS_ENTROPY_STATS.loss];
+      loss += (await stats.read())[0];
+      const host: HostOutputs = {
+        values: (await outputs.read()) as Float32Array,
+        shape: outputs.shape,
+        lengths: lengths === null ? null : ((await lengths.read()) as Int32Array),
+      };
+      return host;
     });
-    labels.push(...batch.labels);
+    judge.add(made, batch.expected);
+    samples += batch.size;
   }
-  const samples = labels.length;
-  const predicted = Int32Array.from(predictions);
-  const expected = Int32Array.from(labels);
-  return { samples, accuracy: accuracy(predicted, expected), loss: loss / samples, predictions: predicted, labels: expected };
-}
-
-/** Index of the first largest value of each row. */
-export function argMaxRows(values: Float32Array, columns: number): number[] {
-  return Array.from({ length: values.length / columns }, (_, row) => {
-    let best = 0;
-    for (let i = 1; i < columns; i++) if (values[row * columns + i] > values[row * columns + best]) best = i;
-    return best;
-  });
+  const metrics = judge.metrics();
+  return { samples, loss: loss / samples, metrics, score: { name: wanted[0], value: metrics[wanted[0]] }, ...judge.predictions() };
 }

@@ -23,7 +23,11 @@ export async function extract<I>(
   return device.scoped(async () => {
     const { input, mask } = batch.upload(device);
     const hidden: Tensor[] = [];
-    const { last, pooled, logits } = device.noGrad(() =>
+    const {
+      last,
+      pooled,
+      outputs: logits,
+    } = device.noGrad(() =>
       model.forward(input, {
         mask,
         train: false,

@@ -17,8 +17,8 @@ export const DEFAULT_FEATURES: FeatureOptions = { tap: "block", topLayers: 2 };
 /** One vector per sample (batch, dim): the mean over the positions of the average of the top layers. */
 export function pooledFeatures<I>(encoder: Data2VecEncoder<I>, input: I, { tap, topLayers }: FeatureOptions): Tensor {
   const embedded = encoder.embed(input);
-  const { device } = embedded;
-  const [batch, positions, dim] = embedded.shape;
+  const { device } = embedded.features;
+  const [batch, positions, dim] = embedded.features.shape;
   const first = encoder.extraTokens;
   const average = device.empty([batch, first + positions, dim], "features");
   const lowest = encoder.depth - Math.min(topLayers, encoder.depth);
@@ -31,5 +31,7 @@ export function pooledFeatures<I>(encoder: Data2VecEncoder<I>, input: I, { tap, 
       averageLayer(average, output, { normalization: "none", scale: 1 / (encoder.depth - lowest), first, accumulate: layer > lowest });
     },
   });
-  return meanPool(average, first);
+  // Lengths count positions, and the mean runs over tokens.
+  if (embedded.lengths !== null && first > 0) throw new Error("features: padding behind extra tokens isn't supported");
+  return meanPool(average, first, embedded.lengths);
 }

@@ -44,10 +44,11 @@ async function collect<I>(device: Device, feed: EvaluationFeed<I>, compute: (inp
   for await (const batch of feed.batches(0)) {
     await device.scoped(async () => {
       const { input, targets } = batch.upload(device);
+      if (batch.expected.kind !== "classes") throw new Error(`features: the data holds ${batch.expected.kind}, not classes`);
+      labels.push(...batch.expected.labels);
       classes = targets.shape[1];
       parts.push((await device.noGrad(() => compute(input)).read()) as Float32Array);
     });
-    labels.push(...batch.labels);
   }
   const features = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;

@@ -6,7 +6,7 @@ import type { Device } from "../tensor/device.js";
 import { Model } from "./model.js";
 
 /** A model on a device, with what its folder says about it. */
-export interface InferenceModel<C, I> extends Omit<LoadedModel<C>, "parameters"> {
+export interface InferenceModel<C, I> extends Omit<LoadedModel<C, I>, "parameters" | "encoder" | "head"> {
   model: Model<I>;
   /** The folder that holds it. */
   folder: string;
@@ -17,20 +17,14 @@ export interface InferenceModel<C, I> extends Omit<LoadedModel<C>, "parameters">
  *
  * @throws CheckpointError saying what is missing or doesn't fit
  */
-export async function loadModel<C extends { train: TrainConfig; model: { layerNormEps: number } }, I>(
+export async function loadModel<C extends { train: TrainConfig }, I>(
   device: Device,
   modality: Modality<C, I>,
   path: string,
 ): Promise<InferenceModel<C, I>> {
   const { folder } = await resolveModelFolder(path);
-  const { parameters, ...loaded } = await modality.loadModel(folder);
-  const { config, encoder, pooling, classes } = loaded;
-  const model = new Model(device, modality.createEncoder(config, encoder), {
-    pooling,
-    layerNormEps: config.model.layerNormEps,
-    classes: classes?.length ?? null,
-    trainable: false,
-  });
+  const { parameters, encoder, head, ...loaded } = await modality.loadModel(folder);
+  const model = new Model(device, encoder, head, { trainable: false });
   try {
     writeParameters(model.store, parameters);
   } catch (error) {

@@ -1,6 +1,5 @@
 import type { PreparedBatch } from "../modalities/prepared-batch.js";
-import { classLogits } from "./classification.js";
-import type { Model } from "./model.js";
+import { type Model, taskOutputs } from "./model.js";
 
 /** The classes of a sample by probability, the likeliest first. */
 export interface Prediction {
@@ -14,7 +13,7 @@ export async function* predict<I>(model: Model<I>, batches: AsyncIterable<Prepar
   const { device } = model;
   for await (const batch of batches) {
     const { logits, classes } = await device.scoped(async () => {
-      const output = device.noGrad(() => classLogits(model, batch.upload(device), false));
+      const output = device.noGrad(() => taskOutputs(model, batch.upload(device), { mask: null, train: false }).outputs);
       return { logits: (await output.read()) as Float32Array, classes: output.shape[1] };
     });
     for (const [row, name] of batch.names.entries()) {

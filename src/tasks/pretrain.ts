@@ -41,6 +41,10 @@ export class PretrainTask<I> implements Task<MaskedInput<I>> {
     this.device.setScalars({ emaDecay: this.#emaDecay });
   }
 
+  trains(): boolean {
+    return true;
+  }
+
   afterUpdate(): void {
     this.method.ema.update();
   }

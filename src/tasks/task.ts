@@ -17,6 +17,8 @@ export interface Task<I> {
   metrics(stats: Float32Array, passes: number, samples: number): Record<string, number>;
   /** Called before update number `update` (from 1), to set per-step values on the device. */
   beforeUpdate(update: number): void;
+  /** Whether a part of the store (by the name of its module there) learns in the update to come. */
+  trains(part: string): boolean;
   /** Called after the optimizer's step, as a part of the captured step. */
   afterUpdate(): void;
 }

@@ -8,7 +8,7 @@ import { pretrain } from "./pretrain.js";
 import type { StepReport } from "./trainer.js";
 
 /** The main job in small: pretrain without labels, then fine-tune with few, against the same network trained from scratch. */
-export interface DemoRun<C extends { train: TrainConfig; model: { layerNormEps: number } }, I> {
+export interface DemoRun<C extends { train: TrainConfig }, I> {
   modality: Modality<C, I>;
   pretraining: C;
   finetuning: C;
@@ -38,9 +38,7 @@ export interface DemoResult {
 }
 
 /** Runs the demo; the generator's return value is its result, or null when it was stopped. */
-export async function* demo<C extends { train: TrainConfig; model: { layerNormEps: number } }, I>(
-  run: DemoRun<C, I>,
-): AsyncGenerator<DemoReport, DemoResult | null> {
+export async function* demo<C extends { train: TrainConfig }, I>(run: DemoRun<C, I>): AsyncGenerator<DemoReport, DemoResult | null> {
   const { modality, pretraining, finetuning, data, out, device, labels, signal } = run;
   const started = performance.now();
   const pretrained = path.join(out, "pretrained");
@@ -52,7 +50,7 @@ export async function* demo<C extends { train: TrainConfig; model: { layerNormEp
     let accuracy: number | null = null;
     const options = { modality, config: finetuning, model, data, out: path.join(out, folder), device, labels, signal };
     for await (const report of finetune(options)) {
-      accuracy = report.evaluation?.accuracy ?? accuracy;
+      accuracy = report.evaluation?.metrics.accuracy ?? accuracy;
       yield { phase, report };
     }
     if (accuracy === null && !signal?.aborted) throw new TrainingError(`${data}: has no test split to judge the demo by`);

@@ -4,10 +4,13 @@ import { readParameters, writeParameters } from "../checkpoint/parameters.js";
 import { type TrainerState, writeTrainerState } from "../checkpoint/trainer-state.js";
 import { configChanges, configHash } from "../config/resolve.js";
 import type { TrainConfig } from "../config/train.js";
-import { CLASSIFICATION_PARTS, type LabelledData, type Modality } from "../modalities/modality.js";
-import { ClassificationTask } from "../tasks/classification.js";
+import { resolveSteps } from "../config/train.js";
+import type { LabelledData, Modality, TaskName } from "../modalities/modality.js";
 import { type Evaluation, evaluate } from "../tasks/evaluate.js";
 import { Model } from "../tasks/model.js";
+import { SupervisedTask } from "../tasks/supervised.js";
+import { isBetter } from "../tasks/task-kind.js";
+import { taskKind } from "../tasks/task-kinds.js";
 import type { Device } from "../tensor/device.js";
 import { AdamW } from "./optimizer.js";
 import { flatReport } from "./pretrain.js";
@@ -16,9 +19,11 @@ import { writeRunSource } from "./run-source.js";
 import { expectSameConfig, expectSameData, loadOptimizer, saveOptimizer } from "./state.js";
 import { type StepReport, train } from "./trainer.js";
 
-/** A fine-tuning run: classification. */
-export interface FinetuneRun<C extends { train: TrainConfig; model: { layerNormEps: number } }, I> {
+/** A fine-tuning run. */
+export interface FinetuneRun<C extends { train: TrainConfig }, I> {
   modality: Modality<C, I>;
+  /** What is learned; by default the modality's first task. */
+  task?: TaskName;
   /** The effective configuration. */
   config: C;
   /** Pretrained model: a run folder or a Hugging Face folder. Null trains from scratch. */
@@ -41,44 +46,41 @@ export interface FinetuneReport extends StepReport {
   evaluation: Evaluation | null;
 }
 
-/** Parameters that a pretrained model need not bring. */
-const FRESH = /^(classifier|pooler)\./;
-
 /**
- * Fine-tunes a model for classification and saves it in `out`; one report per step, the last with the evaluation of the final model.
+ * Fine-tunes a model for a task and saves it in `out`; one report per step, the last with the evaluation of the final model.
  *
  * @throws CheckpointError, LockedError for folders; TrainingError when training can't go on; errors of the data
  */
-export async function* finetune<C extends { train: TrainConfig; model: { layerNormEps: number } }, I>(
-  run: FinetuneRun<C, I>,
-): AsyncGenerator<FinetuneReport> {
+export async function* finetune<C extends { train: TrainConfig }, I>(run: FinetuneRun<C, I>): AsyncGenerator<FinetuneReport> {
   const { modality, config, device, signal, labels, holdOut } = run;
   const { steps, logEvery, saveEvery, evaluateEvery, keepBest, patience, seed } = config.train;
+  const taskName = run.task ?? modality.tasks[0];
+  const kind = taskKind(taskName);
   using folder = await RunFolder.open(run.out, { resume: run.resume });
   const { resumed } = folder;
   if (resumed !== null) expectSameConfig(resumed, config);
   const data: LabelledData<I> = await modality.openLabelled(run.data, config, {
+    task: taskName,
     labels,
     holdOut,
     onSkip: (skipped) => folder.skip(skipped),
   });
-  const origin = { samples: data.train.size, classes: data.classes, labels: labels ?? null, holdOut: holdOut ?? null };
+  const origin = { samples: data.train.size, outputs: data.outputs, labels: labels ?? null, holdOut: holdOut ?? null };
   try {
     if (resumed !== null) expectSameData(resumed, origin);
-    using model = new Model(device, modality.createEncoder(config, CLASSIFICATION_PARTS), {
-      pooling: "mean",
-      layerNormEps: config.model.layerNormEps,
-      classes: data.classes.length,
-      trainable: true,
-    });
-    const task = new ClassificationTask(model);
+    const head = modality.createHead(config, taskName, data.outputs.length);
+    using model = new Model(device, modality.createEncoder(config, taskName), head, { trainable: true });
+    const task = new SupervisedTask(model, kind, resolveSteps(config.train.freezeSteps, steps));
     using optimizer = new AdamW(task.store, config.train, task.depth);
     let step = 0;
     let saved = -1;
     let best: TrainerState["best"] = null;
     let evaluationsSinceBest = 0;
 
-    const saveModel = async (target: string) => modality.saveModel(target, config, await readParameters(model.store), data.classes);
+    const saveModel = async (target: string) => {
+      const parameters = await readParameters(model.store);
+      await modality.saveModel(target, { config, parameters, task: taskName, outputs: data.outputs });
+    };
     const save = async () => {
       await writeCheckpoint(folder.checkpoint, async (target) => {
         await saveModel(target);
@@ -90,15 +92,16 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
     };
     const judge = async (): Promise<Evaluation | null> => {
       if (data.evaluation === null) return null;
-      const evaluation = await evaluate(model, data.evaluation);
-      if (best === null || evaluation.accuracy > best.value) {
-        best = { value: evaluation.accuracy, step };
+      const evaluation = await evaluate(model, data.evaluation, { kind, outputs: data.outputs, metrics: data.metrics });
+      const { name, value } = evaluation.score;
+      if (best === null || isBetter(name, value, best.value)) {
+        best = { value, step };
         evaluationsSinceBest = 0;
         if (keepBest) await writeCheckpoint(folder.best, saveModel);
       } else {
         evaluationsSinceBest++;
       }
-      folder.metrics.append({ step, evaluationAccuracy: evaluation.accuracy, evaluationLoss: evaluation.loss });
+      folder.metrics.append({ step, ...flatEvaluation(evaluation) });
       return evaluation;
     };
 
@@ -115,7 +118,14 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
     const outOfPatience = () => patience > 0 && evaluationsSinceBest >= patience;
     if (outOfPatience()) return;
     // Last, so that a mistake until here leaves the folder free.
-    const startedWith = { modality: modality.name, data: run.data, model: run.model, labels: origin.labels, holdOut: origin.holdOut };
+    const startedWith = {
+      modality: modality.name,
+      task: taskName,
+      data: run.data,
+      model: run.model,
+      labels: origin.labels,
+      holdOut: origin.holdOut,
+    };
     await writeRunSource(run.out, startedWith);
     await folder.saveConfig(config);
     const batches = (from: number) => data.train.batches(from);
@@ -143,7 +153,13 @@ export async function* finetune<C extends { train: TrainConfig; model: { layerNo
   }
 }
 
-/** Fills a classifier with a pretrained encoder; what only the classifier has stays as it is. */
+/** An evaluation as a part of a line of `metrics.jsonl`: evaluationLoss, evaluationAccuracy, ... */
+export function flatEvaluation({ loss, metrics }: Evaluation): Record<string, number> {
+  const named = Object.entries(metrics).map(([name, value]) => [`evaluation${name[0].toUpperCase()}${name.slice(1)}`, value]);
+  return { ...Object.fromEntries(named), evaluationLoss: loss };
+}
+
+/** Fills a model with a pretrained encoder; the head stays as it is. */
 async function loadPretrained<C extends { train: TrainConfig }, I>(
   modality: Modality<C, I>,
   config: C,
@@ -156,6 +172,8 @@ async function loadPretrained<C extends { train: TrainConfig }, I>(
   if (changes.length > 0) {
     throw new CheckpointError(`the configuration is of another architecture than the model in ${folder}: ${changes.join("; ")}`);
   }
-  const pretrained = new Map([...parameters].filter(([name]) => !FRESH.test(name)));
-  writeParameters(model.store, pretrained, model.store.values, { allowMissing: (name) => FRESH.test(name) });
+  const fresh = Object.keys(model.head?.modules ?? {});
+  const isFresh = (name: string) => fresh.some((part) => name.startsWith(`${part}.`));
+  const encoder = new Map([...parameters].filter(([name]) => !isFresh(name)));
+  writeParameters(model.store, encoder, model.store.values, { allowMissing: isFresh });
 }

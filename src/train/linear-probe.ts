@@ -1,7 +1,7 @@
 import { Linear } from "../nn/linear.js";
 import { ParameterStore } from "../nn/parameter-store.js";
 import { crossEntropy } from "../ops/cross-entropy.js";
-import { argMaxRows } from "../tasks/evaluate.js";
+import { argMaxRows } from "../tasks/arg-max.js";
 import type { LabelledFeatures } from "../tasks/labelled-features.js";
 import type { Device } from "../tensor/device.js";
 import { backward } from "../tensor/tape.js";

@@ -6,8 +6,12 @@ export interface OptimizerConfig {
   beta1: number;
   beta2: number;
   epsilon: number;
-  /** Decoupled weight decay; acts on matrices only (BEiT's parameter groups). */
+  /** Whether epsilon is added to the bias-corrected root of the second moment (PyTorch, the default), or to the root as it is (fairseq). */
+  epsilonPlacement?: "corrected" | "uncorrected";
+  /** Decoupled weight decay. */
   weightDecay: number;
+  /** What it acts on: matrices only (BEiT's parameter groups, the default), or everything (fairseq's data2vec 1.0). */
+  weightDecayOn?: "matrices" | "all";
   /** Largest norm of all gradients; 0 for no limit. */
   clipNorm: number;
   /** Factor on the learning rate per layer below the head (1 for none): layer l of L gets layerDecay^(L + 1 - l). */
@@ -48,22 +52,25 @@ export class AdamW implements Disposable {
 
   /** Sets what the next {@link step} reads on the device; `update` counts from 1. */
   prepare(update: number, learningRate: number): void {
-    const { beta1, beta2, epsilon } = this.config;
+    const { beta1, beta2, epsilon, epsilonPlacement } = this.config;
     const stepSize = learningRate / (1 - beta1 ** update);
     const rsqrtCorrection = 1 / Math.sqrt(1 - beta2 ** update);
-    this.store.device.setScalars({ learningRate, stepSize, rsqrtCorrection, epsilon });
+    // sqrt(v) + epsilon, then the correction, is the corrected root plus a corrected epsilon.
+    const added = epsilonPlacement === "uncorrected" ? epsilon * rsqrtCorrection : epsilon;
+    this.store.device.setScalars({ learningRate, stepSize, rsqrtCorrection, epsilon: added });
   }
 
-  /** One update from the gradients in the store. */
-  step(): void {
+  /** One update from the gradients in the store, of the parts that `trains` says. */
+  step(trains: (part: string) => boolean = () => true): void {
     const { store, m, v, squaredNorm, depth } = this;
     const { kernels } = store.device;
-    const { beta1, beta2, weightDecay, clipNorm, layerDecay } = this.config;
+    const { beta1, beta2, weightDecay, weightDecayOn, clipNorm, layerDecay } = this.config;
     store.clearFrozen();
     kernels.squaredNorm(squaredNorm.ptr, this.#gradients.ptr, store.count);
     kernels.clipScale(this.#clipScale.ptr, squaredNorm.ptr, clipNorm);
     const scalars = store.device.scalar("learningRate");
-    for (const { offset, count, layer, decays } of store.runs) {
+    for (const { offset, count, layer, decays, part } of store.runs) {
+      if (!trains(part)) continue;
       const at = offset * 4;
       const lrScale = layerDecay ** (depth + 1 - Math.min(layer, depth + 1));
       kernels.adamw(
@@ -75,7 +82,7 @@ export class AdamW implements Disposable {
         scalars,
         count,
         lrScale,
-        decays ? weightDecay : 0,
+        decays || weightDecayOn === "all" ? weightDecay : 0,
         beta1,
         beta2,
       );

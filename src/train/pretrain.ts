@@ -4,7 +4,7 @@ import { writeTrainerState } from "../checkpoint/trainer-state.js";
 import { configHash } from "../config/resolve.js";
 import type { TrainConfig } from "../config/train.js";
 import { Data2VecPretraining } from "../data2vec/pretraining.js";
-import { type Modality, PRETRAINING_PARTS } from "../modalities/modality.js";
+import type { Modality } from "../modalities/modality.js";
 import { PretrainTask } from "../tasks/pretrain.js";
 import type { Device } from "../tensor/device.js";
 import { AdamW } from "./optimizer.js";
@@ -53,7 +53,7 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
     if (resumed !== null) expectSameData(resumed, data);
     using method = new Data2VecPretraining(
       device,
-      () => modality.createEncoder(config, PRETRAINING_PARTS),
+      (role) => modality.createEncoder(config, role),
       modality.createRegressionHead(config),
       modality.targetConfig(config),
     );
@@ -65,7 +65,7 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
     const save = async () => {
       await writeCheckpoint(folder.checkpoint, async (target) => {
         const student = await readParameters(task.store);
-        await modality.saveModel(target, config, withoutHead(student), null);
+        await modality.saveModel(target, { config, parameters: withoutHead(student), task: null, outputs: null });
         await savePretrainingParts(target, await readParameters(method.ema.teacher), student);
         await saveOptimizer(target, optimizer);
         const state = { step, seed: config.train.seed, configHash: configHash(config), config, data, best: null, evaluationsSinceBest: 0 };
@@ -86,7 +86,7 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
       saved = step;
     }
     // Last, so that a mistake until here leaves the folder free.
-    await writeRunSource(run.out, { modality: modality.name, data: run.data, model: null, labels: null, holdOut: null });
+    await writeRunSource(run.out, { modality: modality.name, task: null, data: run.data, model: null, labels: null, holdOut: null });
     await folder.saveConfig(config);
     const loop = { task, optimizer, batches: (from: number) => feed.batches(from), config: config.train, startStep: step, signal };
     let failed = true;

@@ -7,6 +7,8 @@ import { readJson, writeText } from "../checkpoint/files.js";
 const schema = z.object({
   /** Kind of data: "vision". */
   modality: z.string(),
+  /** Fine-tuning: what is learned; null in pretraining. */
+  task: z.enum(["classify", "regress", "ctc"]).nullable(),
   /** Where the training data is. */
   data: z.string(),
   /** Fine-tuning: the pretrained model; null from scratch. */

@@ -53,7 +53,7 @@ export async function* train<I>({ task, optimizer, batches, config, startStep, s
     device.kernels.add(stats.ptr, stats.ptr, passStats.ptr, stats.count);
   });
   const update = device.capture(() => {
-    optimizer.step();
+    optimizer.step((part) => task.trains(part));
     task.afterUpdate();
   });
 

@@ -35,7 +35,7 @@ beforeAll(async () => {
 describe("evaluate", () => {
   it("judges a classifier on the test split, or on a folder that isn't divided", async () => {
     const split = jsonOf(await cli("evaluate", "--model", at("classifier"), "--data", images, "--json"));
-    expect(split).toEqual({ method: "classifier", samples: 16, accuracy: 1, loss: expect.any(Number) });
+    expect(split).toEqual({ method: "head", samples: 16, accuracy: 1, loss: expect.any(Number) });
     const whole = jsonOf(await cli("evaluate", "--model", at("classifier"), "--data", path.join(images, "test"), "--json"));
     expect(whole).toEqual(split);
   });

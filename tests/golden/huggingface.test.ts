@@ -20,13 +20,8 @@ const folderOf = (name: string) => new URL(`./${name}`, import.meta.url).pathnam
 
 /** A model of the case's folder that can be trained. */
 async function trainable(device: ReturnType<(typeof devices)[number]["open"]>, name: string) {
-  const { config, encoder, pooling, classes, parameters } = await vision.loadModel(folderOf(name));
-  const model = new Model<Tensor>(device, vision.createEncoder(config, encoder), {
-    pooling,
-    layerNormEps: config.model.layerNormEps,
-    classes: classes?.length ?? null,
-    trainable: true,
-  });
+  const { encoder, head, parameters } = await vision.loadModel(folderOf(name));
+  const model = new Model<Tensor>(device, encoder, head, { trainable: true });
   writeParameters(model.store, parameters);
   return model;
 }
@@ -94,7 +89,7 @@ describe.each(devices)("Hugging Face's models on $name", ({ open }) => {
     const model = await trainable(device, name);
     await device.scoped(async () => {
       const pixels = golden.io.get("input.pixel_values")!;
-      const { logits } = model.forward(device.from(toFloat32(pixels), pixels.shape), { mask: null, train: true });
+      const { outputs: logits } = model.forward(device.from(toFloat32(pixels), pixels.shape), { mask: null, train: true });
       const labels = golden.io.get("input.labels")!;
       const [rows, classes] = logits!.shape;
       const multi = labels.dtype === "F32";

@@ -65,11 +65,16 @@ describe.each(devices)("one data2vec update on $name", ({ open }) => {
     device.setScalars({ normalizer: rows.length });
     const scope = device.scope();
     const input = device.from(toFloat32(golden.io.get("input.img")!), [2, 3, 32, 32]);
-    const batch = { input, mask: device.fromIndices(mask, [2, 16]), maskedRows: device.fromIndices(Int32Array.from(rows), [rows.length]) };
+    const batch = {
+      input,
+      masked: input,
+      mask: device.fromIndices(mask, [2, 16]),
+      maskedRows: device.fromIndices(Int32Array.from(rows), [rows.length]),
+    };
     const stats = task.loss(batch);
     backward(stats);
 
-    const target = device.scoped((inner) => inner.keep(task.targets(input)));
+    const target = device.scoped((inner) => inner.keep(task.targets(batch)));
     const at = (values: Float32Array) => Float32Array.from(rows.flatMap((row) => [...values.subarray(row * 24, row * 24 + 24)]));
     const prediction = device.noGrad(() => task.predictions(batch));
     expectGolden("target", at((await target.read()) as Float32Array), golden.io.get("output.target")!, golden.uncertainty("output.target"));

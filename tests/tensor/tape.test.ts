@@ -14,19 +14,26 @@ const config = {
   ffnDim: 12,
   layerNormEps: 1e-6,
   layerScale: 0.5,
+  normFirst: true,
   keyBias: true,
   relativePositionRows: 4,
   initStd: 0.5,
   initClip: 3,
+  initByDepth: false,
   dropout: 0.2,
   attentionDropout: 0.2,
+  activationDropout: 0.2,
   dropPath: 0.5,
+  layerDrop: 0.3,
 };
 
 describe.each(devices)("gradients of a Transformer with every regulariser on $name", ({ open }) => {
-  it("agree with central differences", async () => {
+  it.each([
+    ["before", true],
+    ["after", false],
+  ])("agree with central differences, norms %s each branch", async (_, normFirst) => {
     using device = open();
-    const model = new Transformer(config);
+    const model = new Transformer({ ...config, normFirst });
     const store = new ParameterStore(device, { "": model }, { trainable: true, label: "model" });
     store.initialize(3);
     device.setRandom(11, 5, 0);

@@ -3,14 +3,15 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTrainerState } from "../../src/checkpoint/trainer-state.js";
 import { Data2VecPretraining } from "../../src/data2vec/pretraining.js";
-import { type Feed, PRETRAINING_PARTS } from "../../src/modalities/modality.js";
+import type { Feed } from "../../src/modalities/modality.js";
 import type { PreparedBatch } from "../../src/modalities/prepared-batch.js";
 import type { VisionConfig } from "../../src/modalities/vision/config.js";
 import { vision } from "../../src/modalities/vision/vision.js";
-import { ClassificationTask } from "../../src/tasks/classification.js";
 import { loadModel } from "../../src/tasks/load-model.js";
 import { Model } from "../../src/tasks/model.js";
 import { PretrainTask } from "../../src/tasks/pretrain.js";
+import { SupervisedTask } from "../../src/tasks/supervised.js";
+import { taskKind } from "../../src/tasks/task-kinds.js";
 import type { Device } from "../../src/tensor/device.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { TrainingError } from "../../src/train/errors.js";
@@ -104,15 +105,12 @@ describe.each(stages)("%s: a NaN in an image", (stage, start) => {
 describe("a step that isn't finite", () => {
   it("changes no parameter and no moment", async () => {
     const config = smallConfig("finetune");
-    const feed = await poisonedVision(1).openLabelled(data, config, { onSkip: () => {} });
-    using model = new Model<Tensor>(device, vision.createEncoder(config, { maskToken: false, finalNorm: false }), {
-      pooling: "mean",
-      layerNormEps: 1e-6,
-      classes: 4,
+    const feed = await poisonedVision(1).openLabelled(data, config, { task: "classify", onSkip: () => {} });
+    using model = new Model<Tensor>(device, vision.createEncoder(config, "classify"), vision.createHead(config, "classify", 4), {
       trainable: true,
     });
     model.store.initialize(0);
-    const task = new ClassificationTask(model);
+    const task = new SupervisedTask(model, taskKind("classify"));
     using optimizer = new AdamW(model.store, config.train, task.depth);
     const state = () => Promise.all([model.store.values.read(), optimizer.m.read(), optimizer.v.read()]);
     const batches = (from: number) => feed.train.batches(from);
@@ -130,7 +128,7 @@ describe("a step that isn't finite", () => {
     const feed = await vision.openPretraining(data, config, () => {});
     using method = new Data2VecPretraining(
       device,
-      () => vision.createEncoder(config, PRETRAINING_PARTS),
+      (role) => vision.createEncoder(config, role),
       vision.createRegressionHead(config),
       vision.targetConfig(config),
     );

@@ -3,7 +3,6 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Philox } from "../../src/backend/philox.js";
 import { openImages } from "../../src/data/image/open.js";
-import { PRETRAINING_PARTS } from "../../src/modalities/modality.js";
 import { vision } from "../../src/modalities/vision/vision.js";
 import { pooledFeatures } from "../../src/tasks/features.js";
 import { accuracy, encoderFeatures, inputFeatures, type LabelledFeatures } from "../../src/tasks/labelled-features.js";
@@ -170,12 +169,7 @@ function fitByHand(known: LabelledFeatures, queries: number[][]): number[][] {
 describe("features", () => {
   const config = smallConfig("pretrain", { model: { depth: 3, layerScale: 0.5, initStd: 0.3 } });
   const open = () => {
-    const model = new Model<Tensor>(device, vision.createEncoder(config, PRETRAINING_PARTS), {
-      pooling: "token",
-      layerNormEps: 1e-6,
-      classes: null,
-      trainable: false,
-    });
+    const model = new Model<Tensor>(device, vision.createEncoder(config, "student"), null, { trainable: false });
     model.store.initialize(3);
     return model;
   };
@@ -227,7 +221,7 @@ describe("features", () => {
 
   it("of a data set come in its order, each image once, and pixels as normalised images", async () => {
     using model = open();
-    const { evaluation: feed } = await vision.openLabelled(data, config, { onSkip: () => {} });
+    const { evaluation: feed } = await vision.openLabelled(data, config, { task: "classify", onSkip: () => {} });
     const learned = await encoderFeatures(device, model.encoder, feed!);
     const pixels = await inputFeatures(device, feed!);
     await feed!.close();

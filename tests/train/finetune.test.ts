@@ -10,6 +10,7 @@ import { readVisionModel } from "../../src/modalities/vision/huggingface.js";
 import { vision } from "../../src/modalities/vision/vision.js";
 import { evaluate } from "../../src/tasks/evaluate.js";
 import { loadModel } from "../../src/tasks/load-model.js";
+import { taskKind } from "../../src/tasks/task-kinds.js";
 import {
   CLASSES,
   filesOf,
@@ -52,7 +53,7 @@ describe("a fine-tuning run", () => {
     });
     const judged = reports.filter(({ evaluation }) => evaluation !== null);
     expect(judged.map(({ step }) => step)).toEqual(Array.from({ length: 10 }, (_, i) => 4 * (i + 1)));
-    const accuracies = judged.map(({ evaluation }) => evaluation!.accuracy);
+    const accuracies = judged.map(({ evaluation }) => evaluation!.metrics.accuracy);
     const best = Math.max(...accuracies);
     expect(best).toBeGreaterThan(0.9);
     expect(accuracies[0]).toBeLessThan(best);
@@ -62,18 +63,18 @@ describe("a fine-tuning run", () => {
 
     const lines = (await metricsOf(out)).filter((line) => "evaluationAccuracy" in line);
     expect(lines).toEqual(
-      judged.map(({ step, evaluation }) => ({ step, evaluationAccuracy: evaluation!.accuracy, evaluationLoss: evaluation!.loss })),
+      judged.map(({ step, evaluation }) => ({ step, evaluationAccuracy: evaluation!.metrics.accuracy, evaluationLoss: evaluation!.loss })),
     );
 
     // The run folder stands for its best model, which gives the accuracy that was reported.
-    const { model, classes, folder } = await loadModel(device, vision, out);
+    const { model, outputs, folder } = await loadModel(device, vision, out);
     expect(folder).toBe(path.join(out, "best"));
-    const { evaluation: feed } = await vision.openLabelled(data, config, { classes: classes!, onSkip: () => {} });
-    const again = await evaluate(model, feed!);
+    const { evaluation: feed } = await vision.openLabelled(data, config, { task: "classify", outputs: outputs!, onSkip: () => {} });
+    const again = await evaluate(model, feed!, { kind: taskKind("classify"), outputs: outputs!, metrics: null });
     expect(again).toEqual(first.evaluation);
-    expect([...again.labels].every((label, i) => label === i % CLASSES)).toBe(true);
-    const correct = again.predictions.filter((label, i) => label === again.labels[i]).length;
-    expect(again.accuracy).toBe(correct / 16);
+    expect(again.expected.every((label, i) => label === i % CLASSES)).toBe(true);
+    const correct = again.predicted.filter((label, i) => label === again.expected[i]).length;
+    expect(again.metrics.accuracy).toBe(correct / 16);
     await feed!.close();
     model.release();
   });
@@ -126,7 +127,7 @@ describe("a fine-tuning run", () => {
     const options = { config: smallConfig("finetune"), data: bare, device };
     const judged = (await runFinetuning({ ...options, out: fresh(), holdOut: 0.25 })).at(-1)!.evaluation!;
     expect(judged.samples).toBe(8);
-    expect([...judged.labels].sort()).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
+    expect([...judged.expected].sort()).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
     expect((await runFinetuning({ ...options, out: fresh() })).at(-1)!.evaluation).toBeNull();
     await expect(runFinetuning({ ...options, out: fresh(), holdOut: 1 })).rejects.toThrow(/holdOut: fraction/);
     await expect(runFinetuning({ ...options, out: fresh(), labels: 64 })).rejects.toThrow(

@@ -3,8 +3,8 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readParameters } from "../../src/checkpoint/parameters.js";
 import { type HostTensor, readSafetensors, toFloat32 } from "../../src/checkpoint/safetensors.js";
+import type { MaskedInput } from "../../src/data2vec/pretraining.js";
 import { Data2VecPretraining } from "../../src/data2vec/pretraining.js";
-import { PRETRAINING_PARTS } from "../../src/modalities/modality.js";
 import { readVisionModel } from "../../src/modalities/vision/huggingface.js";
 import { vision } from "../../src/modalities/vision/vision.js";
 import { backward } from "../../src/tensor/tape.js";
@@ -27,7 +27,7 @@ const config = smallConfig("pretrain", {
 function createMethod(): Data2VecPretraining<Tensor> {
   const method = new Data2VecPretraining(
     device,
-    () => vision.createEncoder(config, PRETRAINING_PARTS),
+    (role) => vision.createEncoder(config, role),
     vision.createRegressionHead(config),
     vision.targetConfig(config),
   );
@@ -78,23 +78,25 @@ describe("the teacher's parameters", () => {
       backward(method.loss(batch([1, 3])));
       expect(method.ema.teacher.gradients).toBeNull();
       expect(await readParameters(method.ema.teacher)).toEqual(before);
-      const recorded = device.noGrad(() => method.targets(batch([1]).input));
+      const recorded = device.noGrad(() => method.targets(batch([1])));
       expect(recorded.requiresGrad).toBe(false);
-      expect(method.targets(batch([1]).input).requiresGrad).toBe(false);
+      expect(method.targets(batch([1])).requiresGrad).toBe(false);
     });
   });
 });
 
 /** Two fixed images, with the same patches masked in both. */
-function withBatch<R>(body: (batch: (masked: number[]) => { input: Tensor; mask: Tensor; maskedRows: Tensor }) => Promise<R>): Promise<R> {
+function withBatch<R>(body: (batch: (masked: number[]) => MaskedInput<Tensor>) => Promise<R>): Promise<R> {
   const pixels = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i * i));
   return device.scoped(() =>
     body((masked) => {
       device.setScalars({ normalizer: 2 * masked.length });
       const mask = Int32Array.from({ length: 32 }, (_, i) => (masked.includes(i % 16) ? 1 : 0));
       const rows = [0, 1].flatMap((image) => masked.map((patch) => image * 17 + 1 + patch));
+      const input = device.from(pixels, [2, 1, 8, 8]);
       return {
-        input: device.from(pixels, [2, 1, 8, 8]),
+        input,
+        masked: input,
         mask: device.fromIndices(mask, [2, 16]),
         maskedRows: device.fromIndices(Int32Array.from(rows), [rows.length]),
       };
@@ -127,12 +129,12 @@ describe("targets", () => {
     using method = createMethod();
     expect(config.model).toMatchObject({ targetLayer: "block", targetNormalization: "instance", finalTargetNormalization: "layer" });
     await withBatch(async (batch) => {
-      const { input } = batch([4]);
-      const target = await device.noGrad(() => method.targets(input)).read();
+      const whole = batch([4]);
+      const target = await device.noGrad(() => method.targets(whole)).read();
       const layers: Promise<ArrayLike<number>>[] = [];
       // At the start the student is the same network.
       device.noGrad(() =>
-        method.student.encode(method.student.embed(input), {
+        method.student.encode(method.student.embed(whole.input), {
           mask: null,
           train: false,
           onLayer: (_, outputs) => layers.push(outputs.block.read()),

@@ -46,7 +46,7 @@ export async function openMaskedImages(path: string, config: VisionConfig, onSki
 /** Labelled images: augmented ones to train on, and the test split (or a held-out part) as it is to judge by. */
 export async function openLabelledImages(path: string, config: VisionConfig, options: LabelledOptions): Promise<LabelledData<Tensor>> {
   const { model, data, train } = config;
-  let training = await openTrainingSplit(path, options.classes ?? null);
+  let training = await openTrainingSplit(path, options.outputs ?? null);
   const classes = requireClasses(training);
   if (options.labels !== undefined) training = balancedSubset(training, options.labels, train.seed);
   let judged: ImageDataset | null = null;
@@ -78,7 +78,8 @@ export async function openLabelledImages(path: string, config: VisionConfig, opt
   const soften = ({ pixels, shape, labels, step }: ImageBatch, count: number) =>
     mixBatch(pixels, shape as [number, number, number, number], labels, count, mixing, new Philox(train.seed, "mix", step));
   return {
-    classes,
+    outputs: classes,
+    metrics: null,
     train: new LabelledImageFeed(loader, classes.length, soften),
     plain: evaluationFeed(training, classes.length, config, options.onSkip),
     evaluation: judged === null ? null : evaluationFeed(judged, classes.length, config, options.onSkip),
@@ -89,7 +90,7 @@ export async function openLabelledImages(path: string, config: VisionConfig, opt
 export async function openJudgedImages(
   path: string,
   config: VisionConfig,
-  { classes, onSkip }: EvaluationOptions,
+  { outputs: classes, onSkip }: EvaluationOptions,
 ): Promise<EvaluationFeed<Tensor>> {
   const divided = (await imageSplits(path)).length > 0;
   const images = await openImages(path, divided ? { split: "test", classes } : { classes });

@@ -1,4 +1,4 @@
-import type { Data2VecEncoder, EncodeOptions } from "../../data2vec/encoder.js";
+import type { Data2VecEncoder, Embedded, EncodeOptions } from "../../data2vec/encoder.js";
 import type { Constant } from "../../nn/constant.js";
 import { LayerNorm } from "../../nn/layer-norm.js";
 import { Linear } from "../../nn/linear.js";
@@ -47,6 +47,8 @@ const EMBEDDING_SITE = 1;
 /** The vision Transformer of BEiT and data2vec: patches, a class token in front, relative positions in attention (paper section 4.1). */
 export class VisionEncoder extends Module implements Data2VecEncoder<Tensor> {
   readonly extraTokens = 1;
+  readonly embeds = true;
+  readonly copied: readonly string[] = [];
   readonly transformer: Transformer;
   readonly #clsToken: Parameter;
   readonly #maskToken: Parameter | null;
@@ -78,7 +80,15 @@ export class VisionEncoder extends Module implements Data2VecEncoder<Tensor> {
     this.#relativePosition = shared ? this.child("relativePosition", new RelativePosition(rows, heads)) : null;
     this.transformer = this.child(
       "transformer",
-      new Transformer({ ...config, keyBias: false, relativePositionRows: perBlock ? rows : null }),
+      new Transformer({
+        ...config,
+        normFirst: true,
+        initByDepth: true,
+        activationDropout: 0,
+        layerDrop: 0,
+        keyBias: false,
+        relativePositionRows: perBlock ? rows : null,
+      }),
     );
     this.#norm = config.finalNorm ? this.child("norm", new LayerNorm(dim, config.layerNormEps)) : null;
   }
@@ -97,14 +107,15 @@ export class VisionEncoder extends Module implements Data2VecEncoder<Tensor> {
   }
 
   /** Patch embeddings (batch, patches, dim) of images (batch, channels, imageSize, imageSize). */
-  embed(images: Tensor): Tensor {
+  embed(images: Tensor): Embedded {
     const { imageSize, patchSize, channels } = this.config;
     expectShape("vision: images", images.shape, [images.shape[0], channels, imageSize, imageSize]);
-    return images.device.within("patchEmbed", () => this.#patchEmbed.forward(patchify(images, patchSize)));
+    const features = images.device.within("patchEmbed", () => this.#patchEmbed.forward(patchify(images, patchSize)));
+    return { features, lengths: null };
   }
 
   /** Runs the Transformer over patch embeddings; `mask`, i32 (batch, patches), replaces patches by the mask token. */
-  encode(patches: Tensor, { mask, train, onEmbedding, onLayer }: EncodeOptions): Tensor {
+  encode({ features: patches }: Embedded, { mask, train, onEmbedding, onLayer }: EncodeOptions): Tensor {
     const { device } = patches;
     let x = patches;
     if (mask !== null) {

@@ -49,11 +49,15 @@ export class MaskedImageFeed implements Feed<MaskedInput<Tensor>> {
       size,
       weight,
       names: batch.names,
-      upload: (device) => ({
-        input: device.from(batch.pixels, batch.shape, "images"),
-        mask: device.fromIndices(mask, [size, patches], "mask"),
-        maskedRows: device.fromIndices(maskedRows, [maskedRows.length], "masked rows"),
-      }),
+      upload: (device) => {
+        const input = device.from(batch.pixels, batch.shape, "images");
+        return {
+          input,
+          masked: input,
+          mask: device.fromIndices(mask, [size, patches], "mask"),
+          maskedRows: device.fromIndices(maskedRows, [maskedRows.length], "masked rows"),
+        };
+      },
     };
   }
 }
@@ -81,10 +85,12 @@ export class LabelledImageFeed implements EvaluationFeed<Tensor> {
         size,
         weight: size,
         names: batch.names,
-        labels: batch.labels,
+        expected: { kind: "classes", labels: batch.labels },
         upload: (device) => ({
           input: device.from(batch.pixels, batch.shape, "images"),
+          mask: null,
           targets: device.from(targets, [size, this.classes], "targets"),
+          targetLengths: null,
         }),
       };
     }

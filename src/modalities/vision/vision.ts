@@ -5,6 +5,7 @@ import type { Modality } from "../modality.js";
 import { ffnDim, type VisionConfig, visionArchitecture } from "./config.js";
 import { openImageFiles, openJudgedImages, openLabelledImages, openMaskedImages, rawImages } from "./data.js";
 import { VisionEncoder } from "./encoder.js";
+import { VisionHead } from "./head.js";
 import { readVisionModel, writeVisionModel } from "./huggingface.js";
 import { visionPresets } from "./presets.js";
 
@@ -16,14 +17,12 @@ export const vision: Modality<VisionConfig, Tensor> = {
   name: "vision",
   // The layer scale starts anywhere; only whether there is one matters.
   architecture: ({ model }) => ({ ...visionArchitecture(model), layerScale: model.layerScale !== null }),
-  createEncoder: (config, { maskToken, finalNorm }) =>
-    new VisionEncoder({
-      ...config.model,
-      ffnDim: ffnDim(config.model),
-      maskToken,
-      finalNorm,
-      initClip: maskToken ? INIT_CLIP.pretraining : INIT_CLIP.finetuning,
-    }),
+  tasks: ["classify"],
+  createEncoder: (config, role) => {
+    const pretraining = role === "student" || role === "teacher";
+    return createEncoder(config, { maskToken: pretraining, finalNorm: pretraining });
+  },
+  createHead: ({ model }, _task, classes) => new VisionHead(model, "mean", classes),
   createRegressionHead:
     ({ model }) =>
     (dim) =>
@@ -41,20 +40,29 @@ export const vision: Modality<VisionConfig, Tensor> = {
   openEvaluation: openJudgedImages,
   openFiles: openImageFiles,
   rawInputs: rawImages,
-  saveModel: (folder, { model, data }, parameters, classes) => {
-    const labels = classes === null ? null : [...classes];
-    return writeVisionModel(folder, parameters, { model, meanPooling: classes !== null, labels, problemType: "single" }, data);
+  saveModel: (folder, { config: { model, data }, parameters, outputs }) => {
+    const labels = outputs === null ? null : [...outputs];
+    return writeVisionModel(folder, parameters, { model, meanPooling: labels !== null, labels, problemType: "single" }, data);
   },
   loadModel: async (folder) => {
     const { model, preparation, parameters, notes } = await readVisionModel(folder);
     const { train, data, model: defaults } = visionPresets.finetune.base;
+    const config = { model: { ...defaults, ...model.model }, data: { ...data, ...preparation }, train };
+    const pooling = model.meanPooling ? (parameters.has("pooler.norm.weight") ? "mean" : "none") : "token";
     return {
-      config: { model: { ...defaults, ...model.model }, data: { ...data, ...preparation }, train },
-      encoder: { maskToken: parameters.has("maskToken"), finalNorm: !model.meanPooling },
-      pooling: model.meanPooling ? (parameters.has("pooler.norm.weight") ? "mean" : "none") : "token",
-      classes: model.labels,
+      config,
+      encoder: createEncoder(config, { maskToken: parameters.has("maskToken"), finalNorm: !model.meanPooling }),
+      head: pooling === "none" ? null : new VisionHead(config.model, pooling, model.labels?.length ?? null),
+      task: model.labels === null ? null : "classify",
+      outputs: model.labels,
       parameters,
       notes,
     };
   },
 };
+
+/** An encoder with a mask token (which is what pretraining needs) and a norm after the last block, or without. */
+function createEncoder({ model }: VisionConfig, parts: { maskToken: boolean; finalNorm: boolean }): VisionEncoder {
+  const initClip = parts.maskToken ? INIT_CLIP.pretraining : INIT_CLIP.finetuning;
+  return new VisionEncoder({ ...model, ...parts, ffnDim: ffnDim(model), initClip });
+}
