@@ -28,6 +28,7 @@
   X(prepend_token) X(prepend_token_grad) X(add_position) X(add_position_grad)                                                   \
   X(patchify) X(mean_pool) X(mean_pool_grad)                                                                                    \
   X(embedding) X(embedding_grad) X(tanh_activation) X(tanh_activation_grad)                                                    \
+  X(layer_skip) X(layer_skip_grad)                                                                                              \
   X(average_layer) X(regression)                                                                                                \
   X(cross_entropy) X(binary_cross_entropy)                                                                                      \
   X(squared_norm) X(clip_scale) X(adamw) X(ema)
@@ -126,6 +127,12 @@ void embedding_grad(float *d_table, const float *dy, const int32_t *ids, int32_t
 void tanh_activation(float *y, const float *x, int32_t count);
 /* dx = dy · (1 - y²), from the output of the forward. */
 void tanh_activation_grad(float *dx, const float *dy, const float *y, int32_t count);
+/* LayerDrop by sample: y[s] = keep(s) ? x[s] : r[s]; keep uses element 0 of the sample, nothing is rescaled. */
+void layer_skip(float *y, const float *x, const float *r, const uint32_t *rng, int32_t samples, int32_t per_sample, float probability,
+                int32_t purpose);
+/* dx[s] = keep(s) ? dy[s] : 0; dr[s] = keep(s) ? 0 : dy[s] (both overwrite); either optional. */
+void layer_skip_grad(float *dx, float *dr, const float *dy, const uint32_t *rng, int32_t samples, int32_t per_sample, float probability,
+                     int32_t purpose);
 
 /* ---- data2vec ---- */
 /*

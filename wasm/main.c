@@ -24,6 +24,7 @@
 #include "kernels/gather-rows.c"
 #include "kernels/gelu.c"
 #include "kernels/layer-norm.c"
+#include "kernels/layer-skip.c"
 #include "kernels/linear.c"
 #include "kernels/mask-rows.c"
 #include "kernels/mean-pool.c"

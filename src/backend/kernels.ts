@@ -111,6 +111,26 @@ export interface Kernels {
   embeddingGrad(dTable: Pointer, dy: Pointer, ids: Pointer, rows: number, dim: number, paddingId: number): void;
   tanhActivation(y: Pointer, x: Pointer, count: number): void;
   tanhActivationGrad(dx: Pointer, dy: Pointer, y: Pointer, count: number): void;
+  layerSkip(
+    y: Pointer,
+    x: Pointer,
+    r: Pointer,
+    rng: Pointer,
+    samples: number,
+    perSample: number,
+    probability: number,
+    purpose: number,
+  ): void;
+  layerSkipGrad(
+    dx: Pointer,
+    dr: Pointer,
+    dy: Pointer,
+    rng: Pointer,
+    samples: number,
+    perSample: number,
+    probability: number,
+    purpose: number,
+  ): void;
   averageLayer(
     target: Pointer,
     x: Pointer,

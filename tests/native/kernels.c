@@ -109,6 +109,14 @@ static void samples(int32_t batch, int32_t tokens, int32_t dim) {
     residual_grad(floats(count), some(variant & 1, dim), floats(count), x, gamma, keep, batch, tokens, dim, drop, 1);
   }
   release();
+  for (int variant = 0; variant < 4; variant++) {
+    uint32_t *keep = variant > 0 ? rng : NULL;
+    float skip = variant > 0 ? 0.5f : 0.0f, *dx = some(variant != 1, count), *dr = some(variant != 2, count);
+    layer_skip(floats(count), floats(count), floats(count), keep, batch, tokens * dim, skip, 1);
+    layer_skip_grad(dx, dr, floats(count), keep, batch, tokens * dim, skip, 1);
+    rng = random_block();
+  }
+  release();
   prepend_token(floats(count + batch * dim), floats(count), floats(dim), batch, tokens, dim);
   prepend_token_grad(floats(count), floats(dim), floats(count + batch * dim), batch, tokens, dim);
   add_position(floats(count), floats(count), floats(tokens * dim), batch, tokens, dim);

@@ -15,6 +15,7 @@ import { fill } from "./fill.js";
 import { gatherRows, gatherRowsGrad } from "./gather-rows.js";
 import { gelu, geluGrad } from "./gelu.js";
 import { layerNorm, layerNormGrad } from "./layer-norm.js";
+import { layerSkip, layerSkipGrad } from "./layer-skip.js";
 import { linear, linearGradInput, linearGradWeight } from "./linear.js";
 import { maskRows, maskRowsGrad } from "./mask-rows.js";
 import { meanPool, meanPoolGrad } from "./mean-pool.js";
@@ -60,6 +61,8 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   embeddingGrad,
   tanhActivation,
   tanhActivationGrad,
+  layerSkip,
+  layerSkipGrad,
   averageLayer,
   regression,
   crossEntropy,
