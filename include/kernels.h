@@ -95,9 +95,9 @@ void relative_bias(float *bias, const float *table, const int32_t *index, int32_
 void relative_bias_grad(float *d_table, const float *d_bias, const int32_t *index, int32_t heads, int32_t positions, int32_t table_rows);
 
 /* ---- rows ---- */
-/* y[r] = mask[r] ? token : x[r]; mask i32. */
+/* y[r] = mask[r] ? token : x[r]; mask i32; token optional (0). */
 void mask_rows(float *y, const float *x, const float *token, const int32_t *mask, int32_t rows, int32_t dim);
-/* dx[r] = mask[r] ? 0 : dy[r] (overwrite); d_token += sum of masked dy rows. */
+/* dx[r] = mask[r] ? 0 : dy[r] (overwrite); d_token += sum of masked dy rows; either optional. */
 void mask_rows_grad(float *dx, float *d_token, const float *dy, const int32_t *mask, int32_t rows, int32_t dim);
 /* y[i] = index[i] >= 0 ? x[index[i]] : 0 for i < count. */
 void gather_rows(float *y, const float *x, const int32_t *index, int32_t count, int32_t dim);

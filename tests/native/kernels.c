@@ -71,6 +71,9 @@ static void rows(int32_t n, int32_t dim) {
   release();
   int32_t *mask = ints(n, 0, 2), *index = ints(n, -1, n);
   mask_rows(floats(count), floats(count), floats(dim), mask, n, dim);
+  mask_rows(floats(count), floats(count), NULL, mask, n, dim);
+  mask_rows_grad(NULL, floats(dim), floats(count), mask, n, dim);
+  mask_rows_grad(floats(count), NULL, floats(count), mask, n, dim);
   mask_rows_grad(floats(count), floats(dim), floats(count), mask, n, dim);
   gather_rows(floats(count), floats(count), index, n, dim);
   gather_rows_grad(floats(count), floats(count), index, n, n, dim);

@@ -5,17 +5,21 @@ import { backward } from "../../src/tensor/tape.js";
 import { devices } from "../devices.js";
 import { describeOp } from "./describe-op.js";
 
+const both = { dx: true, dr: true };
+const onlyX = { dx: true, dr: false };
+const onlyR = { dx: false, dr: true };
+
 describeOp("layerSkip", {
   cases: [
-    { samples: 0, perSample: 3, probability: 0.5, dx: true, dr: true },
-    { samples: 1, perSample: 1, probability: 0, dx: true, dr: true },
-    { samples: 2, perSample: 3, probability: 0, dx: true, dr: true },
-    { samples: 7, perSample: 4, probability: 0.5, dx: true, dr: true },
-    { samples: 9, perSample: 5, probability: 0.5, dx: true, dr: false },
-    { samples: 9, perSample: 31, probability: 0.25, dx: false, dr: true },
-    { samples: 5, perSample: 16_384, probability: 0.5, dx: true, dr: true },
-    { samples: 4, perSample: 20_011, probability: 0.5, dx: true, dr: true },
-    { samples: 3, perSample: 5, probability: 1, dx: true, dr: true },
+    { samples: 0, perSample: 3, probability: 0.5, ...both },
+    { samples: 1, perSample: 1, probability: 0, ...both },
+    { samples: 2, perSample: 3, probability: 0, ...both },
+    { samples: 7, perSample: 4, probability: 0.5, ...both },
+    { samples: 9, perSample: 5, probability: 0.5, ...onlyX },
+    { samples: 9, perSample: 31, probability: 0.25, ...onlyR },
+    { samples: 5, perSample: 16_384, probability: 0.5, ...both },
+    { samples: 4, perSample: 20_011, probability: 0.5, ...both },
+    { samples: 3, perSample: 5, probability: 1, ...both },
   ],
   shapes: fc.record({
     samples: fc.integer({ min: 1, max: 9 }),

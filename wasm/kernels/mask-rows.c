@@ -1,9 +1,9 @@
-/* maskRows: puts a token in place of masked rows, and its gradient. */
+/* maskRows: puts a token or zeros in place of masked rows, and its gradient. */
 typedef struct {
-  float *y;
+  float *y; /* or the gradient of x, optional */
   const float *x, *token;
   const int32_t *mask;
-  float *partials; /* [tasks][dim]: gradient of the token */
+  float *partials; /* [tasks][dim]: gradient of the token; absent when nobody wants it */
   int32_t rows, dim, chunk;
 } mask_rows_args;
 
@@ -11,8 +11,12 @@ static void mask_rows_task(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const mask_rows_args *args = ctx;
   int32_t dim = args->dim, end = smaller(args->rows, (task + 1) * args->chunk);
-  for (int32_t r = task * args->chunk; r < end; r++)
-    copy_row(args->y + (size_t)r * dim, args->mask[r] ? args->token : args->x + (size_t)r * dim, dim);
+  for (int32_t r = task * args->chunk; r < end; r++) {
+    float *y = args->y + (size_t)r * dim;
+    const float *source = args->mask[r] ? args->token : args->x + (size_t)r * dim;
+    if (source) copy_row(y, source, dim);
+    else zero_row(y, dim);
+  }
 }
 
 void mask_rows(float *y, const float *x, const float *token, const int32_t *mask, int32_t rows, int32_t dim) {
@@ -24,15 +28,15 @@ static void mask_rows_grad_task(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const mask_rows_args *args = ctx;
   int32_t dim = args->dim, end = smaller(args->rows, (task + 1) * args->chunk);
-  float *sum = args->partials + (size_t)task * dim;
-  zero_row(sum, dim);
+  float *sum = args->partials ? args->partials + (size_t)task * dim : 0;
+  if (sum) zero_row(sum, dim);
   for (int32_t r = task * args->chunk; r < end; r++) {
-    float *dx = args->y + (size_t)r * dim;
+    float *dx = args->y ? args->y + (size_t)r * dim : 0;
     const float *dy = args->x + (size_t)r * dim;
     if (args->mask[r]) {
-      zero_row(dx, dim);
-      add_row(sum, dy, dim);
-    } else {
+      if (dx) zero_row(dx, dim);
+      if (sum) add_row(sum, dy, dim);
+    } else if (dx) {
       copy_row(dx, dy, dim);
     }
   }
@@ -41,7 +45,7 @@ static void mask_rows_grad_task(void *ctx, int32_t task, int32_t thread) {
 void mask_rows_grad(float *dx, float *d_token, const float *dy, const int32_t *mask, int32_t rows, int32_t dim) {
   mask_rows_args args = {dx, dy, 0, mask, 0, rows, dim, rows_per_task(rows, dim)};
   int32_t tasks = chunks_of(rows, args.chunk);
-  args.partials = workspace((size_t)tasks * dim * sizeof(float));
+  if (d_token) args.partials = workspace((size_t)tasks * dim * sizeof(float));
   parallel_for(mask_rows_grad_task, &args, tasks);
-  add_partials(d_token, args.partials, tasks, dim);
+  if (d_token) add_partials(d_token, args.partials, tasks, dim);
 }
