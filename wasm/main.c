@@ -33,6 +33,10 @@
 #include "kernels/residual.c"
 #include "kernels/squared-norm.c"
 
+/* These use parts of linear, gelu and layer-norm. */
+#include "kernels/conv1d.c"
+#include "kernels/layer-norm-gelu.c"
+
 #ifdef __wasm__
 #include "peak.c"
 #endif
