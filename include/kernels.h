@@ -23,6 +23,7 @@
   X(residual) X(residual_grad)                                                                                                  \
   X(linear) X(linear_grad_input) X(linear_grad_weight)                                                                          \
   X(gelu) X(gelu_grad) X(layer_norm) X(layer_norm_grad)                                                                         \
+  X(conv1d) X(conv1d_grad_input) X(conv1d_grad_weight) X(layer_norm_gelu) X(layer_norm_gelu_grad)                               \
   X(attention) X(attention_grad) X(relative_bias) X(relative_bias_grad)                                                         \
   X(mask_rows) X(mask_rows_grad) X(gather_rows) X(gather_rows_grad)                                                             \
   X(prepend_token) X(prepend_token_grad) X(add_position) X(add_position_grad)                                                   \
@@ -74,6 +75,27 @@ void layer_norm(float *y, float *mean, float *rstd, const float *x, const float 
 /* dx overwrite; d_weight, d_bias add (absent when weight is). */
 void layer_norm_grad(float *dx, float *d_weight, float *d_bias, const float *dy, const float *x, const float *weight, const float *mean,
                      const float *rstd, int32_t rows, int32_t dim);
+
+/* ---- convolution ---- */
+/*
+ * y[b, t, o] = bias[o] + sum over tap, c of x[b, t * stride - padding + tap, g * in_channels / groups + c] · weight[o, tap, c], g the group
+ * of o, x zero outside of [0, in_time). x [batch, in_time, in_channels], weight [out_channels, kernel, in_channels / groups], bias optional,
+ * y [batch, out_time, out_channels] with out_time = floor((in_time + 2 * padding - kernel) / stride) + 1; groups divides both channels.
+ */
+void conv1d(float *y, const float *x, const float *weight, const float *bias, int32_t batch, int32_t in_time, int32_t in_channels,
+            int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
+/* dx overwrite, 0 where no window reaches. */
+void conv1d_grad_input(float *dx, const float *dy, const float *weight, int32_t batch, int32_t in_time, int32_t in_channels,
+                       int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
+/* d_weight and d_bias add; d_bias optional. */
+void conv1d_grad_weight(float *d_weight, float *d_bias, const float *dy, const float *x, int32_t batch, int32_t in_time,
+                        int32_t in_channels, int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
+/* y = gelu(layer_norm(x)) per row, with the conventions of both: what follows a convolution of a feature extractor. */
+void layer_norm_gelu(float *y, float *mean, float *rstd, const float *x, const float *weight, const float *bias, int32_t rows, int32_t dim,
+                     float eps);
+/* dx overwrite; d_weight, d_bias add (absent when weight is). */
+void layer_norm_gelu_grad(float *dx, float *d_weight, float *d_bias, const float *dy, const float *x, const float *weight,
+                          const float *bias, const float *mean, const float *rstd, int32_t rows, int32_t dim);
 
 /* ---- attention ---- */
 /*

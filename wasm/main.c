@@ -36,6 +36,10 @@
 #include "kernels/squared-norm.c"
 #include "kernels/tanh-activation.c"
 
+/* These use parts of linear, gelu and layer-norm. */
+#include "kernels/conv1d.c"
+#include "kernels/layer-norm-gelu.c"
+
 #ifdef __wasm__
 #include "peak.c"
 #endif

@@ -45,6 +45,9 @@ const lengths = ints(batch, 1, tokens + 1);
 const [channels, side, patch] = [3, 12, 4];
 const image = batch * channels * side * side;
 const one = positive(1);
+const [taps, stride, padding] = [3, 2, 1];
+const frames = Math.floor((tokens + 2 * padding - taps) / stride) + 1;
+const convolution = [batch, tokens, dim, outDim, taps, stride, padding, 1] as const;
 const PURPOSE = 5;
 
 /** The arguments of each kernel, in the order of `kernels.ts`. */
@@ -62,6 +65,11 @@ const CASES: { [K in keyof Kernels]: Arguments<Parameters<Kernels[K]>> } = {
   geluGrad: [out(flat), x(flat), x(flat), flat],
   layerNorm: [out(values), out(rows), out(rows), x(values), x(dim), x(dim), rows, dim, 1e-6],
   layerNormGrad: [out(values), sum(dim), sum(dim), x(values), x(values), x(dim), x(rows), positive(rows), rows, dim],
+  conv1d: [out(batch * frames * outDim), x(values), x(outDim * taps * dim), x(outDim), ...convolution],
+  conv1dGradInput: [out(values), x(batch * frames * outDim), x(outDim * taps * dim), ...convolution],
+  conv1dGradWeight: [sum(outDim * taps * dim), sum(outDim), x(batch * frames * outDim), x(values), ...convolution],
+  layerNormGelu: [out(values), out(rows), out(rows), x(values), x(dim), x(dim), rows, dim, 1e-6],
+  layerNormGeluGrad: [out(values), sum(dim), sum(dim), x(values), x(values), x(dim), x(dim), x(rows), positive(rows), rows, dim],
   attention: attentionCase([out(values), out(batch * heads * tokens)]),
   attentionGrad: attentionCase([out(3 * values), sum(heads * pairs), x(values), x(values), x(batch * heads * tokens)]),
   relativeBias: [out(heads * pairs), x(tableRows * heads), ints(pairs, 0, tableRows), heads, pairs],

@@ -67,6 +67,9 @@ static void rows(int32_t n, int32_t dim) {
     float *x = floats(count), *weight = some(affine, dim), *mean = floats(n), *rstd = floats(n);
     layer_norm(floats(count), mean, rstd, x, weight, some(affine, dim), n, dim, 1e-6f);
     layer_norm_grad(floats(count), some(affine, dim), some(affine, dim), floats(count), x, weight, mean, rstd, n, dim);
+    float *bias = some(affine, dim), *d_weight = some(affine, dim), *d_bias = some(affine, dim);
+    layer_norm_gelu(floats(count), mean, rstd, x, weight, bias, n, dim, 1e-6f);
+    layer_norm_gelu_grad(floats(count), d_weight, d_bias, floats(count), x, weight, bias, mean, rstd, n, dim);
   }
   release();
   int32_t *mask = ints(n, 0, 2), *index = ints(n, -1, n);
@@ -97,6 +100,18 @@ static void matrices(int32_t n, int32_t in, int32_t out) {
     linear(floats(n * out), x, weight, some(bias, out), n, in, out);
     linear_grad_input(floats(n * in), dy, weight, n, in, out);
     linear_grad_weight(floats(out * in), some(bias, out), dy, x, n, in, out);
+  }
+  release();
+}
+
+static void windows_of(int32_t batch, int32_t time, int32_t in, int32_t out, int32_t kernel, int32_t stride, int32_t padding, int32_t groups) {
+  int32_t room = time + 2 * padding - kernel, out_time = room < 0 ? 0 : room / stride + 1;
+  int32_t x_count = batch * time * in, y_count = batch * out_time * out, weights = out * kernel * (in / groups);
+  for (int bias = 0; bias < 2; bias++) {
+    float *x = floats(x_count), *weight = floats(weights), *dy = floats(y_count);
+    conv1d(floats(y_count), x, weight, some(bias, out), batch, time, in, out, kernel, stride, padding, groups);
+    conv1d_grad_input(floats(x_count), dy, weight, batch, time, in, out, kernel, stride, padding, groups);
+    conv1d_grad_weight(floats(weights), some(bias, out), dy, x, batch, time, in, out, kernel, stride, padding, groups);
   }
   release();
 }
@@ -158,6 +173,7 @@ int main(void) {
   rows(0, 5);
   matrices(0, 5, 3);
   samples(0, 3, 5);
+  windows_of(0, 7, 5, 3, 3, 2, 1, 1);
   heads_of(0, 5, 2, 8);
   EACH(n, i, 9) flat(n);
   flat(70001);
@@ -166,6 +182,16 @@ int main(void) {
   EACH(n, i, 8) EACH(in, j, 8) EACH(out, k, 8) matrices(n, in, out);
   matrices(149, 401, 67);
   matrices(401, 31, 157);
+  EACH(time, i, 8) EACH(channels, j, 6) EACH(kernel, k, 5) {
+    for (int32_t stride = 1; stride < 5; stride++) {
+      windows_of(2, time, channels, 7, kernel, stride, 0, 1);
+      windows_of(3, time, 3 * channels, 6, kernel, stride, kernel / 2, 3);
+    }
+  }
+  windows_of(1, 2, 3, 5, 3, 2, 7, 1);
+  windows_of(9, 61, 137, 101, 3, 2, 1, 1);
+  windows_of(11, 101, 46, 42, 19, 1, 9, 2);
+  windows_of(1, 2003, 5, 53, 10, 5, 0, 1);
   EACH(batch, i, 3) EACH(tokens, j, 8) EACH(dim, k, 8) samples(batch, tokens, dim);
   EACH(tokens, i, 9) EACH(head_dim, j, 8) heads_of(2, tokens, 1 + j % 2, head_dim);
   heads_of(1, 65, 2, 64);

@@ -5,7 +5,7 @@ import type { Memory } from "./memory.js";
 export function gelu(memory: Memory, y: Pointer, x: Pointer, count: number): void {
   const ys = memory.floats(y, count);
   const xs = memory.floats(x, count);
-  for (let i = 0; i < count; i++) ys[i] = xs[i] * normalCdf(xs[i]);
+  for (let i = 0; i < count; i++) ys[i] = geluAt(xs[i]);
 }
 
 /** dx = dy · (Φ(x) + x φ(x)); dx may be dy. */
@@ -13,10 +13,17 @@ export function geluGrad(memory: Memory, dx: Pointer, dy: Pointer, x: Pointer, c
   const dxs = memory.floats(dx, count);
   const dys = memory.floats(dy, count);
   const xs = memory.floats(x, count);
-  for (let i = 0; i < count; i++) {
-    const density = Math.exp(-0.5 * xs[i] * xs[i]) / Math.sqrt(2 * Math.PI);
-    dxs[i] = dys[i] * (normalCdf(xs[i]) + xs[i] * density);
-  }
+  for (let i = 0; i < count; i++) dxs[i] = dys[i] * geluSlope(xs[i]);
+}
+
+/** x · Φ(x) */
+export function geluAt(x: number): number {
+  return x * normalCdf(x);
+}
+
+/** Φ(x) + x φ(x), the derivative of {@link geluAt}. */
+export function geluSlope(x: number): number {
+  return normalCdf(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
 }
 
 /** Φ(x) to double precision: a series near 0, the continued fraction of the tail elsewhere. */

@@ -6,6 +6,7 @@ import { attention, attentionGrad } from "./attention.js";
 import { averageLayer } from "./average-layer.js";
 import { binaryCrossEntropy } from "./binary-cross-entropy.js";
 import { clipScale } from "./clip-scale.js";
+import { conv1d, conv1dGradInput, conv1dGradWeight } from "./conv1d.js";
 import { copy } from "./copy.js";
 import { crossEntropy } from "./cross-entropy.js";
 import { dropout } from "./dropout.js";
@@ -15,6 +16,7 @@ import { fill } from "./fill.js";
 import { gatherRows, gatherRowsGrad } from "./gather-rows.js";
 import { gelu, geluGrad } from "./gelu.js";
 import { layerNorm, layerNormGrad } from "./layer-norm.js";
+import { layerNormGelu, layerNormGeluGrad } from "./layer-norm-gelu.js";
 import { layerSkip, layerSkipGrad } from "./layer-skip.js";
 import { linear, linearGradInput, linearGradWeight } from "./linear.js";
 import { maskRows, maskRowsGrad } from "./mask-rows.js";
@@ -42,6 +44,11 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   geluGrad,
   layerNorm,
   layerNormGrad,
+  conv1d,
+  conv1dGradInput,
+  conv1dGradWeight,
+  layerNormGelu,
+  layerNormGeluGrad,
   attention,
   attentionGrad,
   relativeBias,

@@ -1,0 +1,60 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { gelu } from "../../src/ops/gelu.js";
+import { layerNorm } from "../../src/ops/layer-norm.js";
+import { layerNormGelu } from "../../src/ops/layer-norm-gelu.js";
+import { devices } from "../devices.js";
+import { describeOp } from "./describe-op.js";
+
+describeOp("layerNormGelu", {
+  cases: [
+    { rows: 0, dim: 5, affine: true, eps: 1e-6, offset: 0 },
+    { rows: 1, dim: 1, affine: true, eps: 1e-6, offset: 0 },
+    { rows: 3, dim: 3, affine: true, eps: 1e-12, offset: 0 },
+    { rows: 2, dim: 4, affine: false, eps: 1e-6, offset: 0 },
+    { rows: 5, dim: 6, affine: true, eps: 1e-5, offset: 0 },
+    { rows: 7, dim: 15, affine: false, eps: 1e-12, offset: 0 },
+    { rows: 8, dim: 16, affine: true, eps: 1e-12, offset: 0 },
+    { rows: 9, dim: 17, affine: true, eps: 1e-12, offset: 0 },
+    { rows: 17, dim: 64, affine: true, eps: 1e-6, offset: 20 },
+    { rows: 211, dim: 131, affine: true, eps: 1e-6, offset: 1 },
+    { rows: 1031, dim: 19, affine: true, eps: 1e-6, offset: 0 },
+  ],
+  shapes: fc.record({
+    rows: fc.integer({ min: 1, max: 30 }),
+    dim: fc.integer({ min: 3, max: 70 }),
+    affine: fc.boolean(),
+    eps: fc.constantFrom(1e-12, 1e-6),
+    offset: fc.constantFrom(0, 3),
+  }),
+  setup: ({ rows, dim, affine, eps, offset }, draw) => ({
+    inputs: {
+      x: draw.normal(rows * dim).map((value) => value + offset),
+      weight: affine ? draw.normal(dim) : undefined,
+      bias: affine ? draw.normal(dim) : undefined,
+      dy: draw.normal(rows * dim),
+    },
+    outputs: { y: rows * dim, mean: rows, rstd: rows, dx: rows * dim },
+    sums: { dWeight: affine ? dim : undefined, dBias: affine ? dim : undefined },
+    run: (kernels, at) => {
+      kernels.layerNormGelu(at.y, at.mean, at.rstd, at.x, at.weight, at.bias, rows, dim, eps);
+      kernels.layerNormGeluGrad(at.dx, at.dWeight, at.dBias, at.dy, at.x, at.weight, at.bias, at.mean, at.rstd, rows, dim);
+    },
+    loss: { y: "dy" },
+    gradients: { x: "dx", weight: "dWeight", bias: "dBias" },
+  }),
+});
+
+describe.each(devices)("layerNormGelu on $name", ({ open }) => {
+  it("is the gelu of the layer norm", async () => {
+    using device = open();
+    using _ = device.scope();
+    const values = (count: number, step: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(step * (i + 1)));
+    const x = device.from(values(5 * 11, 1.7), [5, 11]);
+    const weight = device.from(values(11, 0.9), [11]);
+    const bias = device.from(values(11, 2.3), [11]);
+    const fused = await layerNormGelu(x, weight, bias, 1e-5).read();
+    const apart = await gelu(layerNorm(x, weight, bias, 1e-5)).read();
+    for (const [i, value] of fused.entries()) expect(Math.abs(value - apart[i])).toBeLessThanOrEqual(1e-6);
+  });
+});
