@@ -41,7 +41,10 @@ const PEAK_TASKS = 8;
 /** What a sample takes at least, so that the clock's grain doesn't show. */
 const SAMPLE_MILLISECONDS = 2;
 
-/** Measures the WASM engine's matrix product. Peak and product alternate, so that both meet the same machine; the best of each counts. */
+/**
+ * Measures the WASM engine's matrix product. Peak and product alternate in samples of equal length, so that both meet the same machine:
+ * on a busy one a short sample would find a quiet moment where a long one can't. The best of each counts.
+ */
 export function benchGemm({ shapes = SHAPES, threads, milliseconds = 500 }: GemmOptions = {}): GemmRow[] {
   const counts = threads ?? [...new Set([1, availableParallelism()])];
   return counts.flatMap((count) => {
@@ -70,21 +73,22 @@ function measure(backend: WasmBackend, [m, n, k]: GemmShape, milliseconds: numbe
   let gflops = 0;
   let peakGflops = 0;
   for (const end = performance.now() + milliseconds; performance.now() < end; ) {
-    peakGflops = Math.max(peakGflops, sample(peak));
-    gflops = Math.max(gflops, sample(product));
+    const products = sample(product, SAMPLE_MILLISECONDS);
+    gflops = Math.max(gflops, products.gflops);
+    peakGflops = Math.max(peakGflops, sample(peak, products.elapsed).gflops);
   }
   for (const pointer of buffers) heap.free(pointer);
   return { engine: backend.name, m, n, k, threads, gflops, peakGflops };
 }
 
-/** 10⁹ operations per second of `run`, which returns how many it did. */
-function sample(run: () => number): number {
+/** Calls `run`, which returns the operations it did, for at least some milliseconds; 10⁹ operations per second, and the time taken. */
+function sample(run: () => number, milliseconds: number): { gflops: number; elapsed: number } {
   const start = performance.now();
   let operations = 0;
   let elapsed = 0;
-  while (elapsed < SAMPLE_MILLISECONDS) {
+  while (elapsed < milliseconds) {
     operations += run();
     elapsed = performance.now() - start;
   }
-  return operations / elapsed / 1e6;
+  return { gflops: operations / elapsed / 1e6, elapsed };
 }
