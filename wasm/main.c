@@ -33,6 +33,6 @@
 #include "kernels/residual.c"
 #include "kernels/squared-norm.c"
 
-#ifdef __wasm__
+#if defined(__wasm__) || defined(DATA2VEC_NATIVE)
 #include "peak.c"
 #endif
