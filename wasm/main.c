@@ -40,6 +40,6 @@
 #include "kernels/conv1d.c"
 #include "kernels/layer-norm-gelu.c"
 
-#ifdef __wasm__
+#if defined(__wasm__) || defined(DATA2VEC_NATIVE)
 #include "peak.c"
 #endif
