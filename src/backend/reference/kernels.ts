@@ -17,6 +17,7 @@ import { gelu, geluGrad } from "./gelu.js";
 import { layerNorm, layerNormGrad } from "./layer-norm.js";
 import { layerSkip, layerSkipGrad } from "./layer-skip.js";
 import { linear, linearGradInput, linearGradWeight } from "./linear.js";
+import { maskChannels } from "./mask-channels.js";
 import { maskRows, maskRowsGrad } from "./mask-rows.js";
 import { meanPool, meanPoolGrad } from "./mean-pool.js";
 import type { Memory } from "./memory.js";
@@ -63,6 +64,7 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   tanhActivationGrad,
   layerSkip,
   layerSkipGrad,
+  maskChannels,
   averageLayer,
   regression,
   crossEntropy,
