@@ -26,6 +26,7 @@
 #include "kernels/layer-norm.c"
 #include "kernels/layer-skip.c"
 #include "kernels/linear.c"
+#include "kernels/mask-channels.c"
 #include "kernels/mask-rows.c"
 #include "kernels/mean-pool.c"
 #include "kernels/patchify.c"
