@@ -140,6 +140,18 @@ static void samples(int32_t batch, int32_t tokens, int32_t dim) {
   release();
 }
 
+static void alignments(int32_t batch, int32_t time, int32_t classes, int32_t max_target) {
+  int32_t *targets = ints(batch * max_target, 0, classes), count = batch * time * classes;
+  for (int32_t variant = 0; variant < 4; variant++) {
+    int32_t *target_lengths = ints(batch, 0, max_target + 1), *frame_lengths = variant & 1 ? ints(batch, 0, time + 1) : NULL;
+    float *logits = floats(count);
+    if (variant & 2)
+      for (int32_t i = 0; i < count; i++) logits[i] = i % 17 == 3 ? -INFINITY : i % 191 == 7 ? NAN : logits[i] * 1e30f;
+    ctc(floats(2), floats(count), logits, targets, target_lengths, frame_lengths, scalar(3.0f), batch, time, classes, max_target, 0);
+  }
+  release();
+}
+
 static void heads_of(int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim) {
   int32_t count = batch * tokens * heads * head_dim, pairs = heads * tokens * tokens;
   for (int variant = 0; variant < 8; variant++) {
@@ -168,6 +180,9 @@ int main(void) {
   matrices(149, 401, 67);
   matrices(401, 31, 157);
   EACH(batch, i, 3) EACH(tokens, j, 8) EACH(dim, k, 8) samples(batch, tokens, dim);
+  EACH(time, i, 9) EACH(classes, j, 6) EACH(target, k, 6) alignments(2, time, classes, target - 1);
+  alignments(0, 5, 4, 3);
+  alignments(3, 0, 4, 3);
   EACH(tokens, i, 9) EACH(head_dim, j, 8) heads_of(2, tokens, 1 + j % 2, head_dim);
   heads_of(1, 65, 2, 64);
   heads_of(3, 73, 1, 80);

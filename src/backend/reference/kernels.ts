@@ -8,6 +8,7 @@ import { binaryCrossEntropy } from "./binary-cross-entropy.js";
 import { clipScale } from "./clip-scale.js";
 import { copy } from "./copy.js";
 import { crossEntropy } from "./cross-entropy.js";
+import { ctc } from "./ctc.js";
 import { dropout } from "./dropout.js";
 import { ema } from "./ema.js";
 import { embedding, embeddingGrad } from "./embedding.js";
@@ -69,6 +70,7 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   regression,
   crossEntropy,
   binaryCrossEntropy,
+  ctc,
   squaredNorm,
   clipScale,
   adamw,
