@@ -81,10 +81,12 @@ static void rows(int32_t n, int32_t dim) {
     regression(floats(4), floats(count), floats(count), floats(count), index, scalar(3.0f), n, dim, (float)beta, 1.0f);
   cross_entropy(floats(2), floats(count), floats(count), floats(count), scalar(3.0f), n, dim);
   release();
-  int32_t *ids = ints(n, 0, 5);
-  embedding(floats(count), floats(5 * dim), ids, n, dim);
-  embedding_grad(floats(5 * dim), floats(count), ids, n, dim, n % 2 ? 2 : -1);
-  release();
+  for (int32_t table_rows = 1; table_rows <= 4097; table_rows *= 16) {
+    int32_t *ids = ints(n, 0, table_rows);
+    embedding(floats(count), floats(table_rows * dim), ids, n, dim);
+    embedding_grad(floats(table_rows * dim), floats(count), ids, n, dim, n % 2 ? 2 : -1);
+    release();
+  }
   int32_t *positions = ints(n, 0, 5);
   relative_bias(floats(dim * n), floats(5 * dim), positions, dim, n);
   relative_bias_grad(floats(5 * dim), floats(dim * n), positions, dim, n, 5);
