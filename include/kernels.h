@@ -31,7 +31,7 @@
   X(embedding) X(embedding_grad) X(tanh_activation) X(tanh_activation_grad)                                                    \
   X(layer_skip) X(layer_skip_grad) X(mask_channels)                                                                             \
   X(average_layer) X(regression)                                                                                                \
-  X(cross_entropy) X(binary_cross_entropy)                                                                                      \
+  X(cross_entropy) X(binary_cross_entropy) X(ctc)                                                                               \
   X(squared_norm) X(clip_scale) X(adamw) X(ema)
 
 #ifdef __cplusplus
@@ -182,6 +182,17 @@ void cross_entropy(float *stats, float *d_logits, const float *logits, const flo
                    int32_t classes);
 /* stats[0] = 1 / normalizer[0] * sum of the binary cross-entropy of sigmoid(logit) with target in [0, 1]. d_logits overwrite. */
 void binary_cross_entropy(float *stats, float *d_logits, const float *logits, const float *targets, const float *normalizer, int32_t count);
+
+/*
+ * Connectionist temporal classification (Graves et al. 2006) of logits [batch, time, classes] with targets i32 [batch, max_target], of which
+ * the first target_lengths[b] count (they lie in [0, classes)), over the first frame_lengths[b] frames (optional: all of time).
+ * stats[0] = 1 / normalizer[0] * sum over samples of -log p(target | softmax(logits)); stats[1] = number of samples that no path leads
+ * through (a target that doesn't fit the frames), which count for nothing in stats[0] and have gradient 0. d_logits overwrite: gradient of
+ * stats[0], 0 in the frames beyond.
+ */
+void ctc(float *stats, float *d_logits, const float *logits, const int32_t *targets, const int32_t *target_lengths,
+         const int32_t *frame_lengths, const float *normalizer, int32_t batch, int32_t time, int32_t classes, int32_t max_target,
+         int32_t blank);
 
 /* ---- update ---- */
 /* y[0] = sum of x[i]². */
