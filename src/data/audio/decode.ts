@@ -22,8 +22,8 @@ interface Decoded {
   readonly sampleRate: number;
 }
 
-/** First bytes of a file that headers are looked for in; enough for the first page of Ogg. */
-const HEAD = OGG_TAIL;
+/** First bytes of a file that headers are looked for in, before all of it is read. */
+const HEAD = 4096;
 
 /**
  * Decodes the bytes of an audio file, told by their content, to the mean of the channels.
@@ -50,7 +50,7 @@ export async function decodeAudioFile(path: string): Promise<RawAudio> {
 }
 
 /**
- * What the headers of an audio file say, without decoding it: it reads the first and last 64 KiB, of MP3 all of it.
+ * What the headers of an audio file say, without decoding it. It reads the first few KiB, of Ogg also the last 64, of MP3 all.
  *
  * @throws where the file can't be read or its headers are damaged
  */

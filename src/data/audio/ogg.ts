@@ -57,8 +57,8 @@ export function readOgg(bytes: Uint8Array): AudioInfo {
 /**
  * Rate and length from the first and the last page alone.
  *
- * @param head the first bytes of a file, {@link MAX_PAGE} or more
- * @param tail its last bytes, as many
+ * @param head the first bytes of a file: its first page holds 30 bytes
+ * @param tail its last bytes, {@link OGG_TAIL} or all
  * @returns null where the last page isn't found: the file isn't whole
  */
 export function readOggEnds(head: Uint8Array, tail: Uint8Array): AudioInfo | null {
