@@ -1,7 +1,8 @@
 /** Prefix beam search for CTC with an n-gram language model and a lexicon (Graves 2014; Hannun et al. 2014, arXiv:1408.2873). */
+
+import { type CtcVocabulary, isSpecial } from "../../data/audio/vocabulary.js";
 import type { LanguageModel, LanguageState } from "./arpa.js";
 import { frameCount } from "./greedy.js";
-import { type CtcVocabulary, isSpecial } from "./vocabulary.js";
 
 /** How to search. */
 export interface BeamOptions {

@@ -1,10 +1,10 @@
 /** Beam search against the sum over all paths, and the effect of language model, word score and lexicon; best-path decoding. */
 import { describe, expect, it } from "vitest";
 import { Philox } from "../../../src/backend/philox.js";
+import type { CtcVocabulary } from "../../../src/data/audio/vocabulary.js";
 import { NgramModel } from "../../../src/tasks/ctc/arpa.js";
 import { type BeamOptions, decodeBeam, makeLexicon } from "../../../src/tasks/ctc/beam.js";
 import { decodeGreedy } from "../../../src/tasks/ctc/greedy.js";
-import type { CtcVocabulary } from "../../../src/tasks/ctc/vocabulary.js";
 
 const VOCABULARY: CtcVocabulary = { symbols: ["<pad>", "|", "a", "b"], blank: 0, boundary: 1, letterCase: "keep" };
 const CLASSES = VOCABULARY.symbols.length;

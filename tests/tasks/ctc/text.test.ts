@@ -1,8 +1,8 @@
 /** Vocabularies, and word and character error rates. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { CtcTokenizer, letterVocabulary, normalizeText, PUBLISHED_VOCABULARY } from "../../../src/data/audio/vocabulary.js";
 import { alignTokens, characterErrorRate, errorRate, wordErrorRate } from "../../../src/tasks/ctc/error-rate.js";
-import { CtcTokenizer, letterVocabulary, normalizeText, PUBLISHED_VOCABULARY } from "../../../src/tasks/ctc/vocabulary.js";
 
 const LTR = { trailingBoundary: true, unknown: "error" } as const;
 

@@ -47,6 +47,19 @@ export function letterVocabulary(transcripts: Iterable<string>, letterCase: Lett
   return { symbols: [BLANK, BOUNDARY, ...[...letters].sort()], blank: 0, boundary: 1, letterCase };
 }
 
+/**
+ * The vocabulary of a model's outputs: the padding symbol is the blank, as in Hugging Face.
+ *
+ * @throws where a symbol comes twice, or there is no blank or no `|`
+ */
+export function vocabularyOf(symbols: readonly string[], letterCase: LetterCase = "keep"): CtcVocabulary {
+  const blank = symbols.findIndex((symbol) => symbol === BLANK || symbol === "[PAD]");
+  const boundary = symbols.indexOf(BOUNDARY);
+  if (blank < 0) throw new Error(`vocabulary: expected the blank ${BLANK} among the ${symbols.length} symbols`);
+  if (boundary < 0) throw new Error(`vocabulary: expected ${BOUNDARY}, which stands between words, among the ${symbols.length} symbols`);
+  return { symbols, blank, boundary, letterCase };
+}
+
 /** Text in the given case, composed (Unicode NFC), with single spaces between words. */
 export function normalizeText(text: string, letterCase: LetterCase): string {
   const cased = letterCase === "upper" ? text.toUpperCase() : letterCase === "lower" ? text.toLowerCase() : text;
