@@ -32,7 +32,6 @@
 #include "kernels/relative-bias.c"
 #include "kernels/residual.c"
 #include "kernels/squared-norm.c"
-
 /* These use parts of linear, gelu and layer-norm. */
 #include "kernels/conv1d.c"
 #include "kernels/layer-norm-gelu.c"
