@@ -78,9 +78,10 @@ void layer_norm_grad(float *dx, float *d_weight, float *d_bias, const float *dy,
 
 /* ---- convolution ---- */
 /*
- * y[b, t, o] = bias[o] + sum over tap, c of x[b, t * stride - padding + tap, g * in_channels / groups + c] · weight[o, tap, c], g the group
- * of o, x zero outside of [0, in_time). x [batch, in_time, in_channels], weight [out_channels, kernel, in_channels / groups], bias optional,
- * y [batch, out_time, out_channels] with out_time = floor((in_time + 2 * padding - kernel) / stride) + 1; groups divides both channels.
+ * y[b, t, o] = bias[o] + sum over tap, c of x[b, t * stride - padding + tap, g * in_channels / groups + c] · weight[o, tap, c], g the
+ * group of o, x zero outside of [0, in_time). x [batch, in_time, in_channels], weight [out_channels, kernel, in_channels / groups], bias
+ * optional, y [batch, out_time, out_channels] with out_time = floor((in_time + 2 * padding - kernel) / stride) + 1, 0 if that is negative;
+ * groups divides the channels of x and of y.
  */
 void conv1d(float *y, const float *x, const float *weight, const float *bias, int32_t batch, int32_t in_time, int32_t in_channels,
             int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups);

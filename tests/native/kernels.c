@@ -106,7 +106,8 @@ static void matrices(int32_t n, int32_t in, int32_t out) {
   release();
 }
 
-static void windows_of(int32_t batch, int32_t time, int32_t in, int32_t out, int32_t kernel, int32_t stride, int32_t padding, int32_t groups) {
+static void convolutions(int32_t batch, int32_t time, int32_t in, int32_t out, int32_t kernel, int32_t stride, int32_t padding,
+                         int32_t groups) {
   int32_t room = time + 2 * padding - kernel, out_time = room < 0 ? 0 : room / stride + 1;
   int32_t x_count = batch * time * in, y_count = batch * out_time * out, weights = out * kernel * (in / groups);
   for (int bias = 0; bias < 2; bias++) {
@@ -188,7 +189,7 @@ int main(void) {
   rows(0, 5);
   matrices(0, 5, 3);
   samples(0, 3, 5);
-  windows_of(0, 7, 5, 3, 3, 2, 1, 1);
+  convolutions(0, 7, 5, 3, 3, 2, 1, 1);
   heads_of(0, 5, 2, 8);
   EACH(n, i, 9) flat(n);
   flat(70001);
@@ -199,14 +200,14 @@ int main(void) {
   matrices(401, 31, 157);
   EACH(time, i, 8) EACH(channels, j, 6) EACH(kernel, k, 5) {
     for (int32_t stride = 1; stride < 5; stride++) {
-      windows_of(2, time, channels, 7, kernel, stride, 0, 1);
-      windows_of(3, time, 3 * channels, 6, kernel, stride, kernel / 2, 3);
+      convolutions(2, time, channels, 7, kernel, stride, 0, 1);
+      convolutions(3, time, 3 * channels, 6, kernel, stride, kernel / 2, 3);
     }
   }
-  windows_of(1, 2, 3, 5, 3, 2, 7, 1);
-  windows_of(9, 61, 137, 101, 3, 2, 1, 1);
-  windows_of(11, 101, 46, 42, 19, 1, 9, 2);
-  windows_of(1, 2003, 5, 53, 10, 5, 0, 1);
+  convolutions(1, 2, 3, 5, 3, 2, 7, 1);
+  convolutions(9, 61, 137, 101, 3, 2, 1, 1);
+  convolutions(11, 101, 46, 42, 19, 1, 9, 2);
+  convolutions(1, 2003, 5, 53, 10, 5, 0, 1);
   EACH(batch, i, 3) EACH(tokens, j, 8) EACH(dim, k, 8) samples(batch, tokens, dim);
   EACH(time, i, 9) EACH(classes, j, 6) EACH(target, k, 6) alignments(2, time, classes, target - 1);
   alignments(0, 5, 4, 3);
