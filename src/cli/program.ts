@@ -16,6 +16,10 @@ const COMMANDS: Record<string, Entry> = {
   evaluate: { about: "measure a model on labelled data", load: () => import("./evaluate.js") },
   predict: { about: "say what a fine-tuned model makes of files: classes, values, transcripts", load: () => import("./predict.js") },
   extract: { about: "write a model's hidden states to a safetensors file", load: () => import("./extract.js") },
+  tokenizer: {
+    about: "make the vocabulary of a text model from a corpus, and show how it cuts text up",
+    load: () => import("./tokenizer.js"),
+  },
   inspect: {
     about: "show tensors, configuration and progress of a model folder, a run or a safetensors file",
     load: () => import("./inspect.js"),
