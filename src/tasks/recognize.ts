@@ -68,7 +68,10 @@ export function recognize(symbols: readonly string[], search: BeamOptions | null
           predicted.push(...read(outputs).map(({ text }) => text));
           expected.push(...batch.texts);
         },
-        metrics: () => Object.fromEntries(metrics.map((name) => [name, METRICS[name](expected, predicted)])),
+        result: () => {
+          const values = Object.fromEntries(metrics.map((name) => [name, METRICS[name](expected, predicted)]));
+          return { metrics: values, score: { name: metrics[0], value: values[metrics[0]] } };
+        },
         predictions: () => ({ predicted, expected }),
       };
     },

@@ -2,6 +2,7 @@ import type { TaskName } from "../modalities/modality.js";
 import { classify } from "./classify.js";
 import type { BeamOptions } from "./ctc/beam.js";
 import { recognize } from "./recognize.js";
+import { regress } from "./regress.js";
 import type { TaskKind } from "./task-kind.js";
 
 /** How answers are read off a model's outputs. */
@@ -20,7 +21,7 @@ export function taskKind(name: TaskName, outputs: readonly string[], { search = 
     case "classify":
       return classify;
     case "regress":
-      throw new Error("regression of values isn't supported yet");
+      return regress;
     case "ctc":
       return recognize(outputs, search);
   }
