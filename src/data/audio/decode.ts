@@ -117,7 +117,7 @@ const DECODE = {
   flac: async (bytes: Uint8Array): Promise<Decoded> => {
     const info = readFlacHeader(bytes, bytes.length)!;
     const decoded = await flacDecoder.run((decoder) => decoder.decodeFile(bytes.subarray(id3Length(bytes)))).catch(corrupt("FLAC"));
-    return complete("FLAC", decoded, info);
+    return rescaled(complete("FLAC", decoded, info), info.bitsPerSample);
   },
   vorbis: async (bytes: Uint8Array): Promise<Decoded> => {
     const info = readOgg(bytes);
@@ -137,6 +137,15 @@ const DECODE = {
     return complete("MP3", decoded, info);
   },
 };
+
+/** The decoder of FLAC divides by the largest integer; full scale is one more, as in WAV. */
+function rescaled(decoded: Decoded, bits: number): Decoded {
+  const full = 2 ** (bits - 1);
+  for (const channel of decoded.channelData) {
+    for (let i = 0; i < channel.length; i++) channel[i] = Math.round(channel[i]! * (full - 1)) / full;
+  }
+  return decoded;
+}
 
 function complete(
   format: string,
