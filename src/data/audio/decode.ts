@@ -1,8 +1,5 @@
 /** Decodes WAV, FLAC, Ogg Vorbis and MP3 files to one channel of floats. */
 import { open, readFile } from "node:fs/promises";
-import { FLACDecoder } from "@wasm-audio-decoders/flac";
-import { OggVorbisDecoder } from "@wasm-audio-decoders/ogg-vorbis";
-import { MPEGDecoder } from "mpg123-decoder";
 import { Lanes } from "../lanes.js";
 import { readFlacHeader } from "./flac.js";
 import { type AudioInfo, checkInfo, detectFormat, id3Length, MAGIC_BYTES } from "./format.js";
@@ -87,16 +84,16 @@ function mixDown({ channelData, sampleRate }: Decoded): RawAudio {
   return { samples, sampleRate };
 }
 
-/** A decoder in WASM: made when first needed, used by one file at a time, made anew after a failure. */
-class SharedDecoder<D extends { readonly ready: Promise<void>; free(): void }> {
+/** A decoder in WASM: loaded and made when first needed, used by one file at a time, made anew after a failure. */
+class SharedDecoder<D extends { readonly ready: Promise<void> }> {
   readonly #lane = new Lanes(1);
   #decoder: D | undefined;
 
-  constructor(private readonly create: () => D) {}
+  constructor(private readonly create: () => Promise<D>) {}
 
   run<T>(decode: (decoder: D) => Promise<T>): Promise<T> {
     return this.#lane.run(async () => {
-      const decoder = (this.#decoder ??= this.create());
+      const decoder = (this.#decoder ??= await this.create());
       try {
         await decoder.ready;
         return await decode(decoder);
@@ -108,9 +105,9 @@ class SharedDecoder<D extends { readonly ready: Promise<void>; free(): void }> {
   }
 }
 
-const flacDecoder = new SharedDecoder(() => new FLACDecoder());
-const vorbisDecoder = new SharedDecoder(() => new OggVorbisDecoder());
-const mp3Decoder = new SharedDecoder(() => new MPEGDecoder());
+const flacDecoder = new SharedDecoder(async () => new (await import("@wasm-audio-decoders/flac")).FLACDecoder());
+const vorbisDecoder = new SharedDecoder(async () => new (await import("@wasm-audio-decoders/ogg-vorbis")).OggVorbisDecoder());
+const mp3Decoder = new SharedDecoder(async () => new (await import("mpg123-decoder")).MPEGDecoder());
 
 /** The decoders in WASM leave out what they can't decode, so that each result is held against what the headers promise. */
 const DECODE = {
