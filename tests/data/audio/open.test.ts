@@ -99,6 +99,21 @@ describe("folders", () => {
   });
 });
 
+describe("the sample set", () => {
+  it("has every class in both parts, and clips that decode to what their headers say", async () => {
+    const folder = "examples/data/gcin-voice";
+    const [train, test] = [await openAudio(folder, { split: "train" }), await openAudio(folder, { split: "test" })];
+    expect([train.size, test.size]).toEqual([706, 217]);
+    expect(train.classes!.length).toBe(34);
+    expect(test.classes).toEqual(train.classes);
+    for (let index = 0; index < test.size; index += 20) {
+      const { samples, sampleRate } = await test.read(index);
+      expect(Math.ceil((samples.length * 16000) / sampleRate)).toBe(test.duration(index));
+      expect(Math.max(...samples.map(Math.abs))).toBeGreaterThan(0.05);
+    }
+  });
+});
+
 describe("LibriSpeech", () => {
   it("has a transcript for each clip by the name of its file", async () => {
     const folder = await folderOf({
