@@ -53,7 +53,9 @@ async function measure(name, bytes) {
     seconds = samples.length / sampleRate;
   }
   const times = (milliseconds) => `${((1000 * seconds) / milliseconds).toFixed(0)}x`;
-  console.log(`${name.padEnd(28)} ${seconds.toFixed(1)} s  decode ${times(decode).padStart(7)}  decode + resample ${times(decode + convert).padStart(7)}`);
+  console.log(
+    `${name.padEnd(28)} ${seconds.toFixed(1)} s  decode ${times(decode).padStart(7)}  decode + resample ${times(decode + convert).padStart(7)}`,
+  );
 }
 
 await measure("WAV 16 kHz", wav(16_000));

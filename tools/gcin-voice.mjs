@@ -46,7 +46,8 @@ function parse(folder) {
   const initial = INITIALS.has(syllable[0]) ? syllable[0] : "";
   const final = FINALS.get(syllable.slice(initial.length));
   const tone = TONES.get(digit);
-  if (final === undefined || tone === undefined || (initial === "" && final === "ih")) throw new Error(`${folder}: not a syllable in Zhuyin`);
+  if (final === undefined || tone === undefined || (initial === "" && final === "ih"))
+    throw new Error(`${folder}: not a syllable in Zhuyin`);
   return { final, name: `${INITIALS.get(initial) ?? "0"}-${final}-${tone}.ogg` };
 }
 
@@ -74,4 +75,6 @@ for (const [final, clips] of kept) {
   }
 }
 const dropped = [...classes].filter(([, clips]) => clips.length < MIN_CLIPS).map(([final, clips]) => `${final} (${clips.length} clips)`);
-console.log(`${kept.length} classes, ${counts.train} + ${counts.test} clips, ${(counts.bytes / 1e6).toFixed(2)} MB; left out: ${dropped.join(", ")}`);
+console.log(
+  `${kept.length} classes, ${counts.train} + ${counts.test} clips, ${(counts.bytes / 1e6).toFixed(2)} MB; left out: ${dropped.join(", ")}`,
+);
