@@ -240,6 +240,15 @@ describe("MP3", () => {
   });
 });
 
+it("MP3 with fewer frames than its tag tells is truncated, but for a tag that counts itself", async () => {
+  const bytes = await fixture("44k.mp3");
+  const tag = Math.max(Buffer.from(bytes).indexOf("Xing"), Buffer.from(bytes).indexOf("Info"));
+  expect(tag).toBeGreaterThan(0);
+  const claiming = (more: number) => bytes.with(tag + 11, bytes[tag + 11]! + more);
+  await expect(probe(claiming(1))).resolves.toMatchObject({ frames: 13230 });
+  await expect(decodeAudio(claiming(2))).rejects.toThrow(/MP3: truncated: \d+ of \d+ frames are there/);
+});
+
 /** Where the frames of a constant bit rate begin, give or take the padding. */
 function frameStarts(bytes: Uint8Array): number[] {
   const starts: number[] = [];

@@ -191,6 +191,8 @@ describe("tables", () => {
     const unlabelled = join(folder, "u.csv");
     await writeFile(unlabelled, "path\nclips/a.wav\n");
     expect(await openAudio(unlabelled)).toMatchObject({ classes: null, transcribed: false, size: 1 });
+    await writeFile(join(folder, "u.tsv"), "path\nclips/a.wav\n");
+    expect(names(await openAudio(join(folder, "u.tsv")))).toEqual(["clips/a.wav"]);
   });
 
   it.each([
