@@ -215,8 +215,10 @@ typedef float v4 __attribute__((vector_size(16)));
 typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
 INLINE v4 v4_load(const float *p) { return *(const v4_unaligned *)p; }
 INLINE void v4_store(float *p, v4 v) { *(v4_unaligned *)p = v; }
-INLINE void v4_store_low(float *p, v4 v) { p[0] = v[0], p[1] = v[1]; }
-INLINE void v4_store_high(float *p, v4 v) { p[0] = v[2], p[1] = v[3]; }
+typedef double v4_halves __attribute__((vector_size(16)));
+typedef double double_unaligned __attribute__((aligned(4), may_alias));
+INLINE void v4_store_low(float *p, v4 v) { *(double_unaligned *)p = ((v4_halves)v)[0]; }
+INLINE void v4_store_high(float *p, v4 v) { *(double_unaligned *)p = ((v4_halves)v)[1]; }
 #define V4_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #endif
 
