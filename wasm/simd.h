@@ -112,9 +112,6 @@ INLINE void v4_store_high(float *p, v4 v) { wasm_v128_store64_lane(p, v, 1); }
 #elif VLEN == 4 && defined(__SSE4_1__)
 #include <immintrin.h>
 #define X86(operation) _mm_##operation
-#elif VLEN == 4 && defined(__aarch64__)
-#include <arm_neon.h>
-#define NEON
 #endif
 
 typedef float vf __attribute__((vector_size(4 * VLEN)));
@@ -146,8 +143,6 @@ INLINE vf vmul(vf a, vf b) { return a * b; }
 INLINE vf vdiv(vf a, vf b) { return a / b; }
 #if defined(X86)
 INLINE vf vsqrt(vf a) { return X86(sqrt_ps)(a); }
-#elif defined(NEON)
-INLINE vf vsqrt(vf a) { return vsqrtq_f32(a); }
 #else
 INLINE vf vsqrt(vf a) {
   for (int i = 0; i < VLEN; i++) a[i] = __builtin_sqrtf(a[i]);
@@ -159,9 +154,16 @@ INLINE vf vneg(vf a) { return -a; }
 #if defined(X86) && defined(FUSED)
 INLINE vf vfma(vf a, vf b, vf c) { return X86(fmadd_ps)(a, b, c); }
 INLINE vf vfnma(vf a, vf b, vf c) { return X86(fnmadd_ps)(a, b, c); }
-#elif defined(NEON)
-INLINE vf vfma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
-INLINE vf vfnma(vf a, vf b, vf c) { return vfmsq_f32(c, a, b); }
+#elif VLEN == 4 && defined(__aarch64__)
+/* By name, since arm_neon.h has functions called vadd_u32 and vsub_u32 too. */
+INLINE vf vfma(vf a, vf b, vf c) {
+  __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(c) : "w"(a), "w"(b));
+  return c;
+}
+INLINE vf vfnma(vf a, vf b, vf c) {
+  __asm__("fmls %0.4s, %1.4s, %2.4s" : "+w"(c) : "w"(a), "w"(b));
+  return c;
+}
 #else
 INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
 INLINE vf vfnma(vf a, vf b, vf c) { return c - a * b; }
