@@ -56,5 +56,10 @@ describe.each(devices)("layerNormGelu on $name", ({ open }) => {
     const fused = await layerNormGelu(x, weight, bias, 1e-5).read();
     const apart = await gelu(layerNorm(x, weight, bias, 1e-5)).read();
     for (const [i, value] of fused.entries()) expect(Math.abs(value - apart[i])).toBeLessThanOrEqual(1e-6);
+    const ones = device.from(new Float32Array(11).fill(1), [11]);
+    const zeros = device.from(new Float32Array(11), [11]);
+    const plain = await layerNormGelu(x, null, null, 1e-5).read();
+    expect(plain).toEqual(await layerNormGelu(x, ones, zeros, 1e-5).read());
+    expect(() => layerNormGelu(x, ones, null, 1e-5)).toThrow("layerNormGelu: bias: expected together with weight");
   });
 });
