@@ -25,7 +25,7 @@ async function step(threads) {
   const device = await openDevice("wasm", { threads });
   const out = mkdtempSync(path.join(tmpdir(), "data2vec-bench-"));
   try {
-    const config = await loadConfig("vision", "pretrain", { preset: "tiny", set: [`train.steps=${STEPS}`, "train.saveEvery=1000000"] });
+    const config = await loadConfig(vision, "pretrain", { preset: "tiny", set: [`train.steps=${STEPS}`, "train.saveEvery=1000000"] });
     const times = [];
     let last = performance.now();
     const data = path.join(root, "examples/data/fashion-mnist");

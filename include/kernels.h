@@ -8,7 +8,7 @@
  *   Gradients of parameters ADD to what is there; gradients of activations OVERWRITE. The comment of a kernel says which is which.
  *   A kernel computes the same bits for any number of threads.
  *   In-place (output == input of the same shape) is allowed for the elementwise kernels only: add, dropout, gelu_grad (dx == dy),
- *   tanh_activation, tanh_activation_grad (dx == dy).
+ *   tanh_activation, tanh_activation_grad (dx == dy), mask_channels.
  *
  * Randomness: rng points to u32[4] = { seed low, seed high, step, first sample }. The random bits for element `e` of sample `s` are lane
  *   (e & 3) of Philox4x32-10 with key (rng[0], rng[1]) and counter (e >> 2, s + rng[3], rng[2], purpose). An element is kept when
@@ -29,7 +29,7 @@
   X(prepend_token) X(prepend_token_grad) X(add_position) X(add_position_grad)                                                   \
   X(patchify) X(mean_pool) X(mean_pool_grad)                                                                                    \
   X(embedding) X(embedding_grad) X(tanh_activation) X(tanh_activation_grad)                                                    \
-  X(layer_skip) X(layer_skip_grad)                                                                                              \
+  X(layer_skip) X(layer_skip_grad) X(mask_channels)                                                                             \
   X(average_layer) X(regression)                                                                                                \
   X(cross_entropy) X(binary_cross_entropy)                                                                                      \
   X(squared_norm) X(clip_scale) X(adamw) X(ema)
@@ -155,6 +155,8 @@ void layer_skip(float *y, const float *x, const float *r, const uint32_t *rng, i
 /* dx[s] = keep(s) ? dy[s] : 0; dr[s] = keep(s) ? 0 : dy[s] (both overwrite); either optional. */
 void layer_skip_grad(float *dx, float *dr, const float *dy, const uint32_t *rng, int32_t samples, int32_t per_sample, float probability,
                      int32_t purpose);
+/* y[b, t, c] = mask[b, c] ? 0 : x[b, t, c]; mask i32 [batch, dim]; its own backward (called with dy). */
+void mask_channels(float *y, const float *x, const int32_t *mask, int32_t batch, int32_t tokens, int32_t dim);
 
 /* ---- data2vec ---- */
 /*

@@ -1,7 +1,7 @@
 // The Node-API addon: what JavaScript sees of the native side.
 #include <napi.h>
 
-#include "cpu/scalar.h"
+#include "cpu/open.h"
 #include "cuda/device/devices.h"
 
 namespace {
@@ -30,28 +30,11 @@ Napi::Value cudaDevices(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// scalarKernels(heap: ArrayBuffer): every kernel, on that memory; not an engine, but what the tests hold the binder and the C sources with.
-Napi::Value scalarKernels(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (info.Length() != 1 || !info[0].IsArrayBuffer()) {
-    Napi::TypeError::New(env, "scalarKernels: expected an ArrayBuffer").ThrowAsJavaScriptException();
-    return env.Undefined();
-  }
-  auto buffer = info[0].As<Napi::ArrayBuffer>();
-  auto held = std::make_shared<Napi::Reference<Napi::ArrayBuffer>>(Napi::Persistent(buffer));
-  const std::shared_ptr<data2vec::Heap> heap(new data2vec::Heap{static_cast<char*>(buffer.Data()), buffer.ByteLength()},
-                                             [held](data2vec::Heap* done) { delete done; });
-  auto kernels = Napi::Object::New(env);
-  if (!data2vec::bindScalarKernels(env, kernels, heap)) {
-    Napi::Error::New(env, "scalarKernels: the kernels could not be bound").ThrowAsJavaScriptException();
-    return env.Undefined();
-  }
-  return kernels;
-}
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["cudaDevices"] = Napi::Function::New<cudaDevices>(env, "cudaDevices");
-  exports["scalarKernels"] = Napi::Function::New<scalarKernels>(env, "scalarKernels");
+  exports["kernelsHash"] = DATA2VEC_KERNELS_HASH;
+  exports["cpuInstructionSets"] = Napi::Function::New<data2vec::cpuInstructionSets>(env, "cpuInstructionSets");
+  exports["openCpu"] = Napi::Function::New<data2vec::openCpu>(env, "openCpu");
   return exports;
 }
 

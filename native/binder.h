@@ -19,10 +19,21 @@ struct Heap {
   size_t size;
 };
 
-// What a bound function carries: the heap it works on, and its name for messages.
+// An engine as its bound kernels see it.
+class KernelHost {
+ public:
+  virtual ~KernelHost() = default;
+  virtual const Heap& heap() const = 0;
+  // Calls call(arguments), which runs one kernel.
+  virtual void invoke(void (*call)(void*), void* arguments) = 0;
+};
+
+// What a bound function carries: the engine it works on, as long as that is open, its name for messages, and the kernel.
+template <typename Kernel>
 struct Bound {
-  std::shared_ptr<Heap> heap;
+  std::weak_ptr<KernelHost> host;
   std::string name;
+  Kernel kernel;
 };
 
 // Converts one JavaScript number to a C argument; false when the number can't be one.
@@ -60,11 +71,12 @@ inline std::string camelCase(const char* snake) {
   return name;
 }
 
-template <auto Kernel>
+template <typename Kernel>
 struct Binding;
 
-template <typename... Args, void (*Kernel)(Args...)>
-struct Binding<Kernel> {
+template <typename... Args>
+struct Binding<void (*)(Args...)> {
+  using Function = Bound<void (*)(Args...)>;
   static constexpr size_t arity = sizeof...(Args);
 
   static napi_value call(napi_env env, napi_callback_info info) {
@@ -72,27 +84,38 @@ struct Binding<Kernel> {
     size_t count = arity;
     void* data = nullptr;
     if (napi_get_cb_info(env, info, &count, values, nullptr, &data) != napi_ok) return nullptr;
-    const auto& bound = *static_cast<Bound*>(data);
+    const auto& bound = *static_cast<Function*>(data);
     if (count != arity) {
       fail(env, bound.name + ": expected " + std::to_string(arity) + " arguments, got " + std::to_string(count));
       return nullptr;
     }
-    run(env, bound, values, std::index_sequence_for<Args...>{});
+    const std::shared_ptr<KernelHost> host = bound.host.lock();
+    if (host == nullptr) {
+      fail(env, bound.name + ": the engine is closed");
+      return nullptr;
+    }
+    run(env, bound, *host, values, std::index_sequence_for<Args...>{});
     return nullptr;
   }
 
  private:
+  struct Call {
+    void (*kernel)(Args...);
+    std::tuple<Args...> args;
+  };
+
   template <size_t... I>
-  static void run(napi_env env, const Bound& bound, const napi_value* values, std::index_sequence<I...>) {
-    std::tuple<Args...> args{};
-    if ((read(env, bound, values, I, std::get<I>(args)) && ...)) Kernel(std::get<I>(args)...);
+  static void run(napi_env env, const Function& bound, KernelHost& host, const napi_value* values, std::index_sequence<I...>) {
+    Call call{bound.kernel, {}};
+    if (!(read(env, bound, host.heap(), values, I, std::get<I>(call.args)) && ...)) return;
+    host.invoke([](void* data) { std::apply(static_cast<Call*>(data)->kernel, static_cast<Call*>(data)->args); }, &call);
   }
 
   template <typename T>
-  static bool read(napi_env env, const Bound& bound, const napi_value* values, size_t index, T& out) {
+  static bool read(napi_env env, const Function& bound, const Heap& heap, const napi_value* values, size_t index, T& out) {
     double value = 0;
     const bool isNumber = napi_get_value_double(env, values[index], &value) == napi_ok;
-    if (isNumber && convert(*bound.heap, value, out)) return true;
+    if (isNumber && convert(heap, value, out)) return true;
     fail(env, bound.name + ": argument " + std::to_string(index + 1) + ": expected " + expectation(out) +
                   (isNumber ? ", got " + std::to_string(value) : ""));
     return false;
@@ -101,16 +124,16 @@ struct Binding<Kernel> {
   static void fail(napi_env env, const std::string& message) { napi_throw_type_error(env, nullptr, message.c_str()); }
 };
 
-// Adds Kernel to `table` as a JavaScript function of positional numbers working on `heap`.
-template <auto Kernel>
-bool bind(napi_env env, napi_value table, const char* snakeName, const std::shared_ptr<Heap>& heap) {
-  auto bound = std::make_unique<Bound>(Bound{heap, camelCase(snakeName)});
+// Adds a kernel to `table` as a JavaScript function of positional numbers that works on `host`, until that is gone.
+template <typename Kernel>
+bool bindKernel(napi_env env, napi_value table, const char* snakeName, const std::shared_ptr<KernelHost>& host, Kernel kernel) {
+  auto bound = std::make_unique<Bound<Kernel>>(Bound<Kernel>{host, camelCase(snakeName), kernel});
   napi_value function;
   if (napi_create_function(env, bound->name.c_str(), NAPI_AUTO_LENGTH, Binding<Kernel>::call, bound.get(), &function) != napi_ok ||
       napi_set_named_property(env, table, bound->name.c_str(), function) != napi_ok) {
     return false;
   }
-  const auto destroy = [](napi_env, void* data, void*) { delete static_cast<Bound*>(data); };
+  const auto destroy = [](napi_env, void* data, void*) { delete static_cast<Bound<Kernel>*>(data); };
   if (napi_add_finalizer(env, function, bound.get(), destroy, nullptr, nullptr) != napi_ok) return false;
   bound.release();
   return true;

@@ -7,14 +7,19 @@
 #include "parallel.h"
 #include "simd.h"
 
-#if defined(__wasm__) && !defined(__wasm_relaxed_simd__)
-#define MR 5 /* a product needs a register of its own before it is added */
-#else
+/* MR x 2 vectors of C, two of B and one of A fill the vector registers: 16, but 32 of AVX-512 and NEON. */
+#if VLEN == 16 || defined(__aarch64__)
+#define MR 14
+#define MC (20 * MR)
+#elif defined(FUSED)
 #define MR 6
+#define MC (24 * MR)           /* rows of a block: a block of A (MC x KC) stays in the second-level cache */
+#else
+#define MR 5                   /* a product needs a register of its own before it is added */
+#define MC (24 * MR)
 #endif
 #define NR (2 * VLEN)
-#define KC 400                 /* most depth of a block: a panel of B (KC x NR) stays in the first-level cache */
-#define MC (24 * MR)           /* rows of a block: a block of A (MC x KC) stays in the second-level cache */
+#define KC (VLEN == 4 ? 400 : 256) /* most depth of a block: a panel of B (KC x NR) stays in the first-level cache */
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define GEMM_TASKS 12          /* tasks wanted, so that a few threads share them evenly */
 #define PACK_TASK 32768        /* elements that one task packs */
@@ -52,7 +57,9 @@ NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t ini
     KEEP_ORDER(c##i##1, c##i##0);                                                                                              \
   }
 #define STORE_ROW(i) vstore(c + (i) * c_stride, c##i##0), vstore(c + (i) * c_stride + VLEN, c##i##1);
-#if MR > 5
+#if MR == 14
+#define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+#elif MR == 6
 #define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #else
 #define ROWS(X) X(0) X(1) X(2) X(3) X(4)

@@ -26,6 +26,7 @@
 #include "kernels/layer-norm.c"
 #include "kernels/layer-skip.c"
 #include "kernels/linear.c"
+#include "kernels/mask-channels.c"
 #include "kernels/mask-rows.c"
 #include "kernels/mean-pool.c"
 #include "kernels/patchify.c"
@@ -40,6 +41,6 @@
 #include "kernels/conv1d.c"
 #include "kernels/layer-norm-gelu.c"
 
-#ifdef __wasm__
+#if defined(__wasm__) || defined(DATA2VEC_NATIVE)
 #include "peak.c"
 #endif

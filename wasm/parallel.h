@@ -125,6 +125,16 @@ __attribute__((unused)) static void *workspace(size_t bytes) {
   return memory;
 }
 
+#elif defined(DATA2VEC_NATIVE)
+/* Provided by native/cpu/engine.cc for the engine whose kernel this thread runs. */
+int32_t data2vec_threads(void);
+void data2vec_parallel_for(task_fn fn, void *ctx, int32_t tasks);
+void *data2vec_workspace(size_t bytes);
+
+__attribute__((unused)) static int32_t thread_count(void) { return data2vec_threads(); }
+__attribute__((unused)) static void parallel_for(task_fn fn, void *ctx, int32_t tasks) { data2vec_parallel_for(fn, ctx, tasks); }
+__attribute__((unused)) static void *workspace(size_t bytes) { return data2vec_workspace(bytes); }
+
 #else
 #include <stdlib.h>
 

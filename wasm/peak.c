@@ -23,8 +23,11 @@ static void peak_task(void *ctx, int32_t task, int32_t thread) {
   args->sums[task] = vsum(sum);
 }
 
+#ifdef __wasm__
+__attribute__((export_name("multiply_adds")))
+#endif
 /* Runs `tasks` tasks over all threads; returns the floating-point operations of one. */
-__attribute__((export_name("multiply_adds"))) float multiply_adds(int32_t tasks) {
+float multiply_adds(int32_t tasks) {
   peak_args args = {workspace((size_t)tasks * sizeof(float))};
   parallel_for(peak_task, &args, tasks);
   return PEAK_STEPS * 12.0f * VLEN * 2;

@@ -1,9 +1,10 @@
 /*
- * The SIMD vocabulary of all kernels: WASM SIMD128 (with fused multiply-add where relaxed SIMD is on) and a twin in vector extensions, so
- * that the same sources compile natively.
+ * The SIMD vocabulary of all kernels: WASM SIMD128 (with fused multiply-add where relaxed SIMD is on) and a twin in vector extensions of
+ * 4, 8 or 16 lanes, so that the same sources compile natively; where x86 or NEON has a better instruction, the twin names it.
  *
  *   vf  VLEN float32 lanes      vu  VLEN 32-bit lanes: bit patterns and masks (a mask lane is all ones or all zeros)
  *   v4  4 float32 lanes whatever VLEN is, for fixed-size transposes
+ *   FUSED  defined where vfma rounds once and needs no register for the product
  * Write loops as `for (; i + VLEN <= n; i += VLEN)` and finish with vload_part / vstore_part.
  */
 #ifndef DATA2VEC_SIMD_H
@@ -13,6 +14,10 @@
 
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE static __attribute__((noinline, unused))
+
+#if defined(__wasm_relaxed_simd__) || defined(__FMA__) || defined(__AVX512F__) || defined(__ARM_FEATURE_FMA)
+#define FUSED
+#endif
 
 #ifdef __wasm_simd128__
 #include <wasm_simd128.h>
@@ -97,6 +102,21 @@ INLINE void v4_store_high(float *p, v4 v) { wasm_v128_store64_lane(p, v, 1); }
 #ifndef VLEN
 #define VLEN 4
 #endif
+
+#if VLEN == 16 && defined(__AVX512F__)
+#include <immintrin.h>
+#define X86(operation) _mm512_##operation
+#elif VLEN == 8 && defined(__AVX2__)
+#include <immintrin.h>
+#define X86(operation) _mm256_##operation
+#elif VLEN == 4 && defined(__SSE4_1__)
+#include <immintrin.h>
+#define X86(operation) _mm_##operation
+#elif VLEN == 4 && defined(__aarch64__)
+#include <arm_neon.h>
+#define NEON
+#endif
+
 typedef float vf __attribute__((vector_size(4 * VLEN)));
 typedef uint32_t vu __attribute__((vector_size(4 * VLEN)));
 typedef int32_t vi __attribute__((vector_size(4 * VLEN)));
@@ -124,29 +144,64 @@ INLINE vf vadd(vf a, vf b) { return a + b; }
 INLINE vf vsub(vf a, vf b) { return a - b; }
 INLINE vf vmul(vf a, vf b) { return a * b; }
 INLINE vf vdiv(vf a, vf b) { return a / b; }
+#if defined(X86)
+INLINE vf vsqrt(vf a) { return X86(sqrt_ps)(a); }
+#elif defined(NEON)
+INLINE vf vsqrt(vf a) { return vsqrtq_f32(a); }
+#else
 INLINE vf vsqrt(vf a) {
   for (int i = 0; i < VLEN; i++) a[i] = __builtin_sqrtf(a[i]);
   return a;
 }
+#endif
 INLINE vf vabs(vf a) { return vfrom_bits(vbits(a) & 0x7fffffffu); }
 INLINE vf vneg(vf a) { return -a; }
+#if defined(X86) && defined(FUSED)
+INLINE vf vfma(vf a, vf b, vf c) { return X86(fmadd_ps)(a, b, c); }
+INLINE vf vfnma(vf a, vf b, vf c) { return X86(fnmadd_ps)(a, b, c); }
+#elif defined(NEON)
+INLINE vf vfma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+INLINE vf vfnma(vf a, vf b, vf c) { return vfmsq_f32(c, a, b); }
+#else
 INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
 INLINE vf vfnma(vf a, vf b, vf c) { return c - a * b; }
+#endif
 
 INLINE vu vlt(vf a, vf b) { return (vu)(a < b); }
 INLINE vu vle(vf a, vf b) { return (vu)(a <= b); }
 INLINE vu veq(vf a, vf b) { return (vu)(a == b); }
 INLINE vu vge_u32(vu a, vu b) { return (vu)(a >= b); }
+#if defined(X86) && VLEN < 16
+INLINE vf vselect(vu mask, vf a, vf b) { return X86(blendv_ps)(b, a, vfrom_bits(mask)); }
+#else
 INLINE vf vselect(vu mask, vf a, vf b) { return vfrom_bits((mask & vbits(a)) | (~mask & vbits(b))); }
+#endif
 INLINE vf vkeep(vu mask, vf a) { return vfrom_bits(mask & vbits(a)); }
 INLINE vf vdrop(vu mask, vf a) { return vfrom_bits(~mask & vbits(a)); }
+#ifdef X86
+INLINE vf vmin(vf a, vf b) { return X86(min_ps)(b, a); }
+INLINE vf vmax(vf a, vf b) { return X86(max_ps)(b, a); }
+#else
 INLINE vf vmin(vf a, vf b) { return vselect(vlt(b, a), b, a); }
 INLINE vf vmax(vf a, vf b) { return vselect(vlt(a, b), b, a); }
+#endif
 INLINE vf vconvert_i32(vu a) { return __builtin_convertvector((vi)a, vf); }
+#if defined(X86)
+typedef long long vu64 __attribute__((vector_size(4 * VLEN))); /* as the intrinsics have it; only ever shifted as unsigned */
+typedef unsigned long long vu64_shifted __attribute__((vector_size(4 * VLEN)));
+INLINE void vmul_wide_u32(vu a, vu b, vu *low, vu *high) {
+  vu64 a_odd = (vu64)((vu64_shifted)a >> 32), b_odd = (vu64)((vu64_shifted)b >> 32);
+  vu even = (vu)X86(mul_epu32)((vu64)a, (vu64)b), odd = (vu)X86(mul_epu32)(a_odd, b_odd);
+  const vu64_shifted upper = (vu64_shifted){0} + 0xffffffff00000000u;
+  *low = (vu)((~upper & (vu64_shifted)even) | ((vu64_shifted)odd << 32));
+  *high = (vu)(((vu64_shifted)even >> 32) | (upper & (vu64_shifted)odd));
+}
+#else
 INLINE void vmul_wide_u32(vu a, vu b, vu *low, vu *high) {
   for (int i = 0; i < VLEN; i++) (*high)[i] = (uint32_t)((uint64_t)a[i] * b[i] >> 32);
   *low = a * b;
 }
+#endif
 
 INLINE float vsum(vf v) {
   float lanes[VLEN];

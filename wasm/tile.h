@@ -11,10 +11,10 @@
 #include "simd.h"
 
 /* Without fused multiply-add each product needs a register of its own, and a sixth row would spill. */
-#if defined(__wasm__) && !defined(__wasm_relaxed_simd__)
-#define TILE_ROWS 5
-#else
+#ifdef FUSED
 #define TILE_ROWS 6
+#else
+#define TILE_ROWS 5
 #endif
 #define TILE_LANES (2 * VLEN)
 #define ROW_STEP 64

@@ -25,7 +25,7 @@ const PROBE_DECAYS = [0.001, 0.03, 1];
 const jobs = {
   /** Pretrains on all training images without their labels; `out` holds the run. */
   async pretrain(device, { seed, steps, out, set = [] }) {
-    const config = await loadConfig("vision", "pretrain", {
+    const config = await loadConfig(vision, "pretrain", {
       set: [`train.steps=${steps}`, `train.seed=${seed}`, "train.saveEvery=1000", "train.logEvery=50", ...set],
     });
     let last = { metrics: {}, samplesPerSecond: null };
@@ -40,7 +40,7 @@ const jobs = {
 
   /** Fine-tunes (or, without a model, trains from scratch) on `labels` labels; judged on the test images, or on a part held out. */
   async finetune(device, { seed, labels, model = null, learningRate, steps, holdOut, set = [] }) {
-    const config = await loadConfig("vision", "finetune", {
+    const config = await loadConfig(vision, "finetune", {
       set: [
         `train.steps=${steps}`,
         `train.learningRate=${learningRate}`,
@@ -64,7 +64,7 @@ const jobs = {
 
   /** Frozen features (of a model, or without one the pixels) under a linear classifier and under k nearest neighbours. */
   async probe(device, { seed, labels, model = null }) {
-    const base = await loadConfig("vision", "finetune", { set: [`train.seed=${seed}`] });
+    const base = await loadConfig(vision, "finetune", { set: [`train.seed=${seed}`] });
     const loaded = model === null ? null : await loadModel(device, vision, model);
     const config = loaded === null ? base : { ...base, ...loaded.config, train: base.train };
     const features = (feed) => (loaded === null ? inputFeatures(device, feed) : encoderFeatures(device, loaded.model.encoder, feed));

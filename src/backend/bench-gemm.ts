@@ -1,7 +1,12 @@
 /** Measures the matrix product (`linear`) against the machine's multiply-add peak, both in the same run. */
 import { availableParallelism } from "node:os";
-import type { EngineName } from "./backend.js";
-import { createWasmBackend, type WasmBackend } from "./wasm.js";
+import type { Backend, EngineName } from "./backend.js";
+import { createCpuBackend } from "./cpu.js";
+import { createWasmBackend } from "./wasm.js";
+
+/** The engines that can be measured: those that know their peak. */
+export const BENCH_ENGINES = ["wasm", "cpu"] as const;
+export type BenchEngine = (typeof BENCH_ENGINES)[number];
 
 /** One measurement of y (m x n) = x (m x k) · weightᵀ (k x n). */
 export interface GemmRow {
@@ -20,6 +25,8 @@ export interface GemmRow {
 export type GemmShape = readonly [m: number, n: number, k: number];
 
 export interface GemmOptions {
+  /** Default: WASM. */
+  engine?: BenchEngine;
   /** Default: two projections of ViT-B, then the products of the demo's model. */
   shapes?: readonly GemmShape[];
   /** Default: one thread, then one per core. */
@@ -41,20 +48,25 @@ const PEAK_TASKS = 8;
 /** What a sample takes at least, so that the clock's grain doesn't show. */
 const SAMPLE_MILLISECONDS = 2;
 
-/** Measures the WASM engine's matrix product. Peak and product alternate, so that both meet the same machine; the best of each counts. */
-export function benchGemm({ shapes = SHAPES, threads, milliseconds = 500 }: GemmOptions = {}): GemmRow[] {
+/**
+ * Measures an engine's matrix product. Peak and product alternate in samples of equal length, so that both meet the same machine: on a busy
+ * one a short sample would find a quiet moment where a long one can't. The best of each counts.
+ */
+export async function benchGemm({ engine = "wasm", shapes = SHAPES, threads, milliseconds = 500 }: GemmOptions = {}): Promise<GemmRow[]> {
   const counts = threads ?? [...new Set([1, availableParallelism()])];
-  return counts.flatMap((count) => {
-    const backend = createWasmBackend({ threads: count });
+  const rows: GemmRow[] = [];
+  for (const count of counts) {
+    const backend = await (engine === "cpu" ? createCpuBackend : createWasmBackend)({ threads: count });
     try {
-      return shapes.map((shape) => measure(backend, shape, milliseconds));
+      rows.push(...shapes.map((shape) => measure(backend, shape, milliseconds)));
     } finally {
       backend.close();
     }
-  });
+  }
+  return rows;
 }
 
-function measure(backend: WasmBackend, [m, n, k]: GemmShape, milliseconds: number): GemmRow {
+function measure(backend: Backend & { multiplyAdds(tasks: number): number }, [m, n, k]: GemmShape, milliseconds: number): GemmRow {
   const { heap, kernels, threads } = backend;
   const buffers = [m * n, m * k, n * k, n].map((count) => {
     const pointer = heap.allocate(4 * count, "bench gemm");
@@ -70,21 +82,22 @@ function measure(backend: WasmBackend, [m, n, k]: GemmShape, milliseconds: numbe
   let gflops = 0;
   let peakGflops = 0;
   for (const end = performance.now() + milliseconds; performance.now() < end; ) {
-    peakGflops = Math.max(peakGflops, sample(peak));
-    gflops = Math.max(gflops, sample(product));
+    const products = sample(product, SAMPLE_MILLISECONDS);
+    gflops = Math.max(gflops, products.gflops);
+    peakGflops = Math.max(peakGflops, sample(peak, products.elapsed).gflops);
   }
   for (const pointer of buffers) heap.free(pointer);
   return { engine: backend.name, m, n, k, threads, gflops, peakGflops };
 }
 
-/** 10⁹ operations per second of `run`, which returns how many it did. */
-function sample(run: () => number): number {
+/** Calls `run`, which returns the operations it did, for at least some milliseconds; 10⁹ operations per second, and the time taken. */
+function sample(run: () => number, milliseconds: number): { gflops: number; elapsed: number } {
   const start = performance.now();
   let operations = 0;
   let elapsed = 0;
-  while (elapsed < SAMPLE_MILLISECONDS) {
+  while (elapsed < milliseconds) {
     operations += run();
     elapsed = performance.now() - start;
   }
-  return operations / elapsed / 1e6;
+  return { gflops: operations / elapsed / 1e6, elapsed };
 }

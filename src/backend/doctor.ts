@@ -26,24 +26,31 @@ export async function engines(): Promise<EngineStatus[]> {
   const probe = await probeNative();
   return [
     { name: "cuda", available: false, reason: `this version has no CUDA kernels yet (${describeCuda(probe)})` },
-    { name: "cpu", available: false, reason: `this version has no native CPU kernels yet (${describeAddon(probe)})` },
+    cpuStatus(probe),
     wasmStatus(),
     { name: "reference", available: true, reason: "plain TypeScript, slow and exact: for tests and `doctor --verify`" },
   ];
 }
 
 function wasmStatus(): EngineStatus {
-  const { threads } = wasmSupport();
   try {
     const simd = loadWasmModule().relaxedSimd ? "SIMD128 + relaxed SIMD" : "SIMD128";
-    return { name: "wasm", available: true, reason: `WASM ${simd}, up to ${threads} thread${threads === 1 ? "" : "s"}` };
+    return { name: "wasm", available: true, reason: `WASM ${simd}, ${upToThreads()}` };
   } catch (error) {
     return { name: "wasm", available: false, reason: (error as Error).message };
   }
 }
 
-function describeAddon(probe: NativeProbe): string {
-  return "error" in probe ? probe.error : `the native addon works: ${probe.path}`;
+function cpuStatus(probe: NativeProbe): EngineStatus {
+  if ("error" in probe) return { name: "cpu", available: false, reason: probe.error };
+  const [best] = probe.instructionSets;
+  if (best === undefined) return { name: "cpu", available: false, reason: "the processor lacks SSE4.2, the least that the addon needs" };
+  return { name: "cpu", available: true, reason: `native ${best}, ${upToThreads()}` };
+}
+
+function upToThreads(): string {
+  const threads = availableParallelism();
+  return `up to ${threads} thread${threads === 1 ? "" : "s"}`;
 }
 
 function describeCuda(probe: NativeProbe): string {

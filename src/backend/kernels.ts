@@ -196,6 +196,7 @@ export interface Kernels {
     probability: number,
     purpose: number,
   ): void;
+  maskChannels(y: Pointer, x: Pointer, mask: Pointer, batch: number, tokens: number, dim: number): void;
   averageLayer(
     target: Pointer,
     x: Pointer,

@@ -1,10 +1,11 @@
 /** Finds the native addon, asks it in a child process what it can do, and loads it. */
 import { type ExecFileException, execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Kernels } from "./kernels.js";
+import type { Kernels, Pointer } from "./kernels.js";
 
 /** A CUDA device, as the runtime reports it; `computeCapability` is `"9.0"`, `memoryBytes` all of its memory. */
 export interface CudaDevice {
@@ -23,15 +24,41 @@ export interface CudaReport {
   devices: CudaDevice[];
 }
 
+/** One open native CPU engine (native/cpu/open.cc); all but `close` throw after it. */
+export interface NativeCpu {
+  readonly kernels: Kernels;
+  /** Makes the addresses below `end` usable; false when the system has no memory for them. */
+  commit(end: number): boolean;
+  upload(pointer: Pointer, bytes: Uint8Array): void;
+  download(pointer: Pointer, byteLength: number): ArrayBuffer;
+  /** Runs `tasks` loops of multiply-adds over all threads; returns the floating-point operations done. */
+  multiplyAdds(tasks: number): number;
+  /** Ends the threads and gives the memory back. */
+  close(): void;
+}
+
 /** The exports of the addon (native/addon.cc). */
 export interface NativeAddon {
+  /** SHA-256 of the include/kernels.h that the addon was built from. */
+  readonly kernelsHash: string;
   cudaDevices(): CudaReport;
-  /** The C kernels in scalar form, working on `heap`, which must not be detached: what the tests hold the binder with; not an engine. */
-  scalarKernels(heap: ArrayBuffer): Kernels;
+  /** Instruction sets that the kernels were compiled for and this machine has, best first. */
+  cpuInstructionSets(): string[];
+  /**
+   * @param reserve bytes of address space, the most that may be committed
+   * @param growWorkspace returns the address of as many bytes, in place of what it returned before; what it throws, the kernel throws
+   */
+  openCpu(instructionSet: string, threads: number, reserve: number, growWorkspace: (bytes: number) => Pointer): NativeCpu;
+}
+
+/** What the addon says of itself and the machine. */
+export interface NativeReport {
+  cuda: CudaReport;
+  instructionSets: string[];
 }
 
 /** A working addon and its answer, or why there is none. */
-export type NativeProbe = { path: string; cuda: CudaReport } | { error: string };
+export type NativeProbe = ({ path: string } & NativeReport) | { error: string };
 
 /** Where a build leaves the addon: the same two folders up from src/backend and from dist/backend. */
 export const ADDON_PATHS: readonly string[] = ["Release", "Debug"].map((config) =>
@@ -39,10 +66,20 @@ export const ADDON_PATHS: readonly string[] = ["Release", "Debug"].map((config) 
 );
 
 const HOW_TO_BUILD = "with CMake and gcc 12 or later, or clang (for CUDA also nvcc), run `npm run build:native`";
-const PROBE = "process.stdout.write(JSON.stringify(require(process.argv[1]).cudaDevices()))";
+const HEADER = new URL("../../include/kernels.h", import.meta.url);
+const PROBE = `
+const { kernelsHash, cudaDevices, cpuInstructionSets } = require(process.argv[1]);
+if (kernelsHash !== process.argv[2]) throw new Error("it was built from other sources than these");
+process.stdout.write(JSON.stringify({ cuda: cudaDevices(), instructionSets: cpuInstructionSets() }));
+`;
 
 const run = promisify(execFile);
 let probed: Promise<NativeProbe> | undefined;
+
+/** What an addon must have been built from: SHA-256 of include/kernels.h, as CMakeLists.txt takes it. */
+export function kernelsHash(): string {
+  return createHash("sha256").update(readFileSync(HEADER)).digest("hex");
+}
 
 /** Probes the addon once per process; later calls get the same answer. */
 export function probeNative(): Promise<NativeProbe> {
@@ -57,13 +94,13 @@ export async function probeAddon(paths: readonly string[], timeout = 30_000): Pr
   const errors: string[] = [];
   for (const path of paths.filter((candidate) => existsSync(candidate))) {
     try {
-      return { path, cuda: await askChild(path, timeout) };
+      return { path, ...(await askChild(path, timeout)) };
     } catch (error) {
       errors.push(`${path}: ${(error as Error).message}`);
     }
   }
   if (errors.length === 0) return { error: `the native addon is not built; ${HOW_TO_BUILD}` };
-  return { error: `the native addon does not work: ${errors.join("; ")}; if it was built elsewhere, build it again: ${HOW_TO_BUILD}` };
+  return { error: `the native addon does not work: ${errors.join("; ")}; build it again: ${HOW_TO_BUILD}` };
 }
 
 /** Loads the addon that {@link probeNative} found; throws its error, with what can be done, where there is none. */
@@ -73,10 +110,10 @@ export async function loadNative(): Promise<NativeAddon> {
   return createRequire(import.meta.url)(probe.path) as NativeAddon;
 }
 
-async function askChild(path: string, timeout: number): Promise<CudaReport> {
+async function askChild(path: string, timeout: number): Promise<NativeReport> {
   try {
-    const { stdout } = await run(process.execPath, ["-e", PROBE, path], { timeout, killSignal: "SIGKILL" });
-    return JSON.parse(stdout) as CudaReport;
+    const { stdout } = await run(process.execPath, ["-e", PROBE, path, kernelsHash()], { timeout, killSignal: "SIGKILL" });
+    return JSON.parse(stdout) as NativeReport;
   } catch (error) {
     throw new Error(explain(error as ExecFileException & { stderr?: string }, timeout));
   }

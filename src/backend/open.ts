@@ -1,5 +1,6 @@
 /** Opens an engine by name, or the best one that is there. */
 import type { Backend, EngineName } from "./backend.js";
+import { createCpuBackend } from "./cpu.js";
 import { engines } from "./doctor.js";
 import { createReferenceBackend } from "./reference/index.js";
 import { createWasmBackend } from "./wasm.js";
@@ -33,6 +34,7 @@ export async function openBackend(choice: EngineChoice = "auto", options: OpenOp
     const missing = wanted.map(({ name, reason }) => `engine: ${name} is not available: ${reason}`);
     throw new Error([...missing, `available here: ${others.join(", ")}`].join("\n"));
   }
+  if (engine.name === "cpu") return createCpuBackend(options);
   return engine.name === "wasm" ? createWasmBackend(options) : createReferenceBackend(options);
 }
 

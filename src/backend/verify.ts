@@ -91,6 +91,7 @@ const CASES: { [K in keyof Kernels]: Arguments<Parameters<Kernels[K]>> } = {
   tanhActivationGrad: [out(flat), x(flat), x(flat), flat],
   layerSkip: [out(values), x(values), x(values), rng, batch, tokens * dim, 0.5, PURPOSE],
   layerSkipGrad: [out(values), out(values), x(values), rng, batch, tokens * dim, 0.5, PURPOSE],
+  maskChannels: [out(values), x(values), ints(batch * dim, 0, 2), batch, tokens, dim],
   averageLayer: [sum(values), x(values), batch, tokens, dim, 1, 2, 0.5, 1e-5, 1],
   regression: [out(4), out(values), x(values), x(values), ints(rows, -1, 2), one, rows, dim, 0.5, 0.1],
   crossEntropy: [out(2), out(rows * classes), x(rows * classes), positive(rows * classes), one, rows, classes],

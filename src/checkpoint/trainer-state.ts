@@ -27,7 +27,10 @@ export type TrainerState = z.output<typeof schema>;
 const NAME = "trainer.json";
 
 /** Writes `trainer.json` into a checkpoint folder. */
-export async function writeTrainerState(folder: string, state: Omit<TrainerState, "format">): Promise<void> {
+export async function writeTrainerState(
+  folder: string,
+  state: Omit<TrainerState, "format" | "config"> & { config: object },
+): Promise<void> {
   await writeText(path.join(folder, NAME), `${JSON.stringify({ format: 1, ...state }, null, 2)}\n`);
 }
 

@@ -1,10 +1,11 @@
 /** `data2vec bench`: how fast the kernels are, against the machine's peak in the same run. */
-import { Argument, type Command, InvalidArgumentError } from "commander";
-import { benchGemm, type GemmShape } from "../backend/bench-gemm.js";
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import { BENCH_ENGINES, type BenchEngine, benchGemm, type GemmShape } from "../backend/bench-gemm.js";
 import { integer, withJson } from "./options.js";
 import { formatPercent, print, say, table } from "./terminal.js";
 
 interface Options {
+  device: BenchEngine;
   threads?: number[];
   shape?: GemmShape[];
   milliseconds: number;
@@ -17,6 +18,7 @@ const BENCHMARKS = ["gemm"];
 export function define(command: Command): void {
   command
     .addArgument(new Argument("[benchmark...]", "what to measure (default: all)").choices(BENCHMARKS))
+    .addOption(new Option("--device <engine>", "engine that is measured").choices(BENCH_ENGINES).default("wasm"))
     .option("--threads <list>", "numbers of threads, such as 1,2 (default: one, and one per core)", threadList)
     .option("--shape <MxNxK>", "shape of the product, such as 512x768x3072; may be repeated (default: ViT-B's and the demo's)", shapes)
     .option("--milliseconds <time>", "time for each row", integer(10, 600_000), 500);
@@ -26,18 +28,19 @@ export function define(command: Command): void {
       `
 Examples:
   data2vec bench gemm
+  data2vec bench gemm --device cpu
   data2vec bench gemm --threads 1 --shape 512x768x768 --shape 512x768x3072 --json
 
-gemm is the matrix product of the WASM engine, y (M x N) = x (M x K) · weightᵀ. Its peak is a loop of multiply-adds on registers on as
-many threads; both take turns, so that a busy machine slows both. With --json, one line for each row:
+gemm is the matrix product of an engine, y (M x N) = x (M x K) · weightᵀ. Its peak is a loop of multiply-adds on registers, as wide as
+the engine's, on as many threads; both take turns, so that a busy machine slows both. With --json, one line for each row:
 {"engine", "m", "n", "k", "threads", "gflops", "peakGflops"}.`,
     )
     .action(bench);
 }
 
-function bench(_benchmarks: string[], { threads, shape, milliseconds, json }: Options): void {
+async function bench(_benchmarks: string[], { device, threads, shape, milliseconds, json }: Options): Promise<void> {
   say("measuring the matrix product; other work on this machine shows in the numbers");
-  const rows = benchGemm({ threads, shapes: shape, milliseconds });
+  const rows = await benchGemm({ engine: device, threads, shapes: shape, milliseconds });
   if (json) {
     for (const { engine, m, n, k, threads, gflops, peakGflops } of rows) {
       print(JSON.stringify({ engine, m, n, k, threads, gflops, peakGflops }));

@@ -5,10 +5,10 @@ import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Argument, type Command } from "commander";
-import type { ModalityName } from "../train/config.js";
+import { loadConfig } from "../train/config.js";
 import { type DemoPhase, type DemoResult, demo } from "../train/demo.js";
 import { EXIT } from "./failure.js";
-import { MODALITY_NAMES, modalityNamed } from "./modalities.js";
+import { MODALITY_NAMES, type ModalityName, modalityNamed } from "./modalities.js";
 import { type DeviceOptions, integer, openDevice, withDevice, withJson } from "./options.js";
 import { Progress } from "./progress.js";
 import { stepLine } from "./run.js";
@@ -51,16 +51,16 @@ With --json, the last line is {"demo", "labels", "scratchAccuracy", "pretrainedA
 }
 
 async function run(modalityName: ModalityName, options: Options): Promise<void> {
-  const { modality, configure, demo: settings } = modalityNamed(modalityName);
+  const { modality, demo: settings } = modalityNamed(modalityName);
   const withSteps = (stage: "pretraining" | "finetuning", steps: number | undefined) => {
     const { set = [], ...rest } = settings[stage];
     const more = [...(steps === undefined ? [] : [`train.steps=${steps}`]), `train.seed=${options.seed}`];
     return { ...rest, set: [...set, ...more] };
   };
-  const pretraining = await configure("pretrain", withSteps("pretraining", options.steps));
-  const finetuning = await configure("finetune", withSteps("finetuning", options.finetuneSteps));
+  const pretraining = await loadConfig(modality, "pretrain", withSteps("pretraining", options.steps));
+  const finetuning = await loadConfig(modality, "finetune", withSteps("finetuning", options.finetuneSteps));
   const labels = options.labels ?? settings.labels;
-  const data = fileURLToPath(new URL(`../../${settings.data}`, import.meta.url));
+  const packaged = (folder: string) => fileURLToPath(new URL(`../../${folder}`, import.meta.url));
   const device = await openDevice(options);
   const out = options.out ?? (await mkdtemp(path.join(tmpdir(), "data2vec-demo-")));
   try {
@@ -72,7 +72,17 @@ async function run(modalityName: ModalityName, options: Options): Promise<void> 
       scratch: `2/3 from scratch: the same network with random weights learns from ${labels} labels (${finetuning.train.steps} steps)`,
       "fine-tuning": `3/3 fine-tuning: the pretrained network learns from the same ${labels} labels (${finetuning.train.steps} steps)`,
     };
-    const runs = demo({ modality, pretraining, finetuning, data, out, device, labels, signal: stop.signal });
+    const runs = demo({
+      modality,
+      pretraining,
+      finetuning,
+      data: packaged(settings.data),
+      labelled: packaged(settings.labelled),
+      out,
+      device,
+      labels,
+      signal: stop.signal,
+    });
     let current: DemoPhase | undefined;
     let next = await runs.next();
     while (!next.done) {
@@ -90,7 +100,7 @@ async function run(modalityName: ModalityName, options: Options): Promise<void> 
       process.exitCode = EXIT.stopped;
       say(options.out === undefined ? "stopped" : `stopped; what there is lies in ${out}`);
     } else {
-      tell(modalityName, next.value, options, out);
+      tell(modalityName, settings.judgedOn, next.value, options, out);
     }
   } finally {
     device.close();
@@ -98,13 +108,13 @@ async function run(modalityName: ModalityName, options: Options): Promise<void> 
   }
 }
 
-function tell(name: ModalityName, result: DemoResult, options: Options, out: string): void {
+function tell(name: ModalityName, judgedOn: string, result: DemoResult, options: Options, out: string): void {
   const { labels, scratchAccuracy, pretrainedAccuracy, seconds } = result;
   if (options.json) {
     print(JSON.stringify({ demo: name, labels, scratchAccuracy, pretrainedAccuracy, seconds }));
     return;
   }
-  print(`\naccuracy on the test images after ${labels} labels:`);
+  print(`\naccuracy on the ${judgedOn} after ${labels} labels:`);
   const rows = [
     ["  from scratch", formatPercent(scratchAccuracy)],
     ["  pretrained", formatPercent(pretrainedAccuracy)],

@@ -1,6 +1,6 @@
 /** `data2vec evaluate`: how good a model is on labelled data, by its classifier or by its frozen features. */
 import { type Command, Option } from "commander";
-import type { LabelledData, Modality, OnSkip, TaskName } from "../modalities/modality.js";
+import type { LabelledData, Modality, OnSkip, RunConfig, TaskName } from "../modalities/modality.js";
 import { type Evaluation, evaluate } from "../tasks/evaluate.js";
 import { accuracy, encoderFeatures } from "../tasks/labelled-features.js";
 import { type InferenceModel, loadModel } from "../tasks/load-model.js";
@@ -8,7 +8,7 @@ import { nearestNeighbours } from "../tasks/nearest-neighbours.js";
 import { taskKind } from "../tasks/task-kinds.js";
 import { fitLinearProbe } from "../train/linear-probe.js";
 import { UsageError } from "./failure.js";
-import { modalityOfModel, type RunConfig } from "./modalities.js";
+import { modalityOfModel } from "./modalities.js";
 import { type DeviceOptions, fraction, integer, needed, openDevice, withDevice, withJson } from "./options.js";
 import { formatCount, formatMetrics, print, say } from "./terminal.js";
 
@@ -67,7 +67,7 @@ of the average of the two top blocks. With --json: {"method", "samples", the met
 async function run(options: Options): Promise<void> {
   const path = needed(options.model, "--model FOLDER", "the model to measure");
   const data = needed(options.data, "--data PATH", "labelled data to measure it on");
-  const { modality } = await modalityOfModel(path);
+  const modality = await modalityOfModel(path);
   const device = await openDevice(options);
   try {
     const loaded = await loadModel(device, modality, path);

@@ -51,7 +51,7 @@ async function run(files: string[], options: Options): Promise<void> {
   if (raw && files.length > 1) throw new UsageError("give either files, or a single .safetensors of raw model inputs");
   const path = needed(options.model, "--model FOLDER", "the model to look into");
   const output = needed(options.output, "--output FILE", "the .safetensors to write");
-  const { modality } = await modalityOfModel(path);
+  const modality = await modalityOfModel(path);
   const device = await openDevice(options);
   try {
     const { model, config, notes } = await loadModel(device, modality, path);

@@ -1,11 +1,10 @@
 /** `data2vec finetune`: a trained model, or none, learns a task from labelled data. */
 import { Argument, type Command, Option } from "commander";
 import { resolveModelFolder } from "../checkpoint/directory.js";
-import type { TaskName } from "../modalities/modality.js";
-import type { ModalityName } from "../train/config.js";
+import type { RunConfig, TaskName } from "../modalities/modality.js";
 import { finetune, flatEvaluation } from "../train/finetune.js";
 import { UsageError } from "./failure.js";
-import { knownModality, MODALITY_NAMES, modalityNamed, modalityOfModel, type RunConfig } from "./modalities.js";
+import { knownModality, MODALITY_NAMES, type ModalityName, modalityNamed, modalityOfModel } from "./modalities.js";
 import { fraction, integer, needed, openDevice } from "./options.js";
 import { configureRun, follow, printSettings, type RunOptions, readRun, SETTINGS_HELP, withRun } from "./run.js";
 import { formatCount, formatMetrics } from "./terminal.js";
@@ -58,19 +57,19 @@ async function run(task: TaskName, options: Options): Promise<void> {
   const model = needed(given, "--model FOLDER", "the pretrained model, or none to train from scratch");
   const name = stored === null ? options.modality : knownModality(stored.modality);
   if (stored?.task && stored.task !== task) throw new UsageError(`${out}: the run there learns ${stored.task}, not ${task}`);
-  const entry = model === "none" || options.resume ? modalityNamed(name) : await modalityOfModel(model);
-  if (!entry.modality.tasks.includes(task)) {
-    throw new UsageError(`${entry.modality.name} models learn ${entry.modality.tasks.join(" or ")}, not ${task}`);
+  const modality = model === "none" || options.resume ? modalityNamed(name).modality : await modalityOfModel(model);
+  if (!modality.tasks.includes(task)) {
+    throw new UsageError(`${modality.name} models learn ${modality.tasks.join(" or ")}, not ${task}`);
   }
   let fixed: { name: string; values: object } | undefined;
   if (model !== "none" && !options.resume) {
     const { folder } = await resolveModelFolder(model);
-    const { config: theirs } = await entry.modality.loadModel(folder);
-    fixed = { name: `the model in ${model}`, values: entry.fixed(theirs) };
+    const { config: theirs } = await modality.loadModel(folder);
+    fixed = { name: `the model in ${model}`, values: modality.fixed(theirs) };
   }
-  const config: RunConfig = await configureRun(entry, "finetune", options, fixed);
+  const config: RunConfig = await configureRun(modality, "finetune", options, fixed);
   if (options.settings) {
-    printSettings(entry, config, options.json);
+    printSettings(modality, config, options.json);
     return;
   }
   const data = needed(options.data ?? stored?.data, "--data PATH", "what to learn from");
@@ -84,7 +83,7 @@ async function run(task: TaskName, options: Options): Promise<void> {
       json: options.json,
       start: (signal) =>
         finetune({
-          modality: entry.modality,
+          modality,
           task,
           config,
           model: model === "none" ? null : model,

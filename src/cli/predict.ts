@@ -34,7 +34,7 @@ With --json: {"predictions": [{"file", "classes": [{"name", "label", "probabilit
 
 async function run(files: string[], options: Options): Promise<void> {
   const path = needed(options.model, "--model FOLDER", "a fine-tuned model");
-  const { modality } = await modalityOfModel(path);
+  const modality = await modalityOfModel(path);
   const device = await openDevice(options);
   try {
     const { model, config, outputs: classes } = await loadModel(device, modality, path);

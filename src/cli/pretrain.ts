@@ -1,8 +1,7 @@
 /** `data2vec pretrain`: self-supervised learning from unlabelled data. */
 import { Argument, type Command } from "commander";
-import type { ModalityName } from "../train/config.js";
 import { pretrain } from "../train/pretrain.js";
-import { MODALITY_NAMES, modalityNamed } from "./modalities.js";
+import { MODALITY_NAMES, type ModalityName, modalityNamed } from "./modalities.js";
 import { needed, openDevice } from "./options.js";
 import { configureRun, follow, printSettings, type RunOptions, readRun, SETTINGS_HELP, withRun } from "./run.js";
 
@@ -27,14 +26,14 @@ Watch the deviations on the live line: when target or prediction falls towards 0
 }
 
 async function run(modalityName: ModalityName, options: RunOptions): Promise<void> {
-  const entry = modalityNamed(modalityName);
+  const { modality } = modalityNamed(modalityName);
   if (options.settings) {
-    printSettings(entry, await configureRun(entry, "pretrain", options), options.json);
+    printSettings(modality, await configureRun(modality, "pretrain", options), options.json);
     return;
   }
   const out = needed(options.out, "--out FOLDER", "where the run is kept");
   const stored = options.resume ? await readRun(out) : null;
-  const config = await configureRun(entry, "pretrain", options);
+  const config = await configureRun(modality, "pretrain", options);
   const data = needed(options.data ?? stored?.data, "--data PATH", "what to learn from");
   const device = await openDevice(options);
   try {
@@ -44,7 +43,7 @@ async function run(modalityName: ModalityName, options: RunOptions): Promise<voi
       config,
       engine: device.backend.description,
       json: options.json,
-      start: (signal) => pretrain({ modality: entry.modality, config, data, out, device, resume: options.resume, signal }),
+      start: (signal) => pretrain({ modality, config, data, out, device, resume: options.resume, signal }),
       resumeWith: `data2vec pretrain ${modalityName} --out ${out} --resume`,
       next: `data2vec finetune classify --model ${out} --data LABELLED --out CLASSIFIER`,
     });

@@ -8,11 +8,13 @@ import { CheckpointError } from "../checkpoint/error.js";
 import { readTrainerState } from "../checkpoint/trainer-state.js";
 import { nearest } from "../config/nearest.js";
 import { formatConfig } from "../config/resolve.js";
-import type { Stage } from "../train/config.js";
+import { configKeys } from "../config/schema.js";
+import type { Modality, RunConfig, Stage } from "../modalities/modality.js";
+import { loadConfig } from "../train/config.js";
 import { type RunSource, readRunSource } from "../train/run-source.js";
 import type { StepReport } from "../train/trainer.js";
 import { EXIT, writeUsageError } from "./failure.js";
-import { knownSettings, type ModalityEntry, type RunConfig } from "./modalities.js";
+import { knownSettings } from "./modalities.js";
 import { type DeviceOptions, integer, needed, withDevice, withJson } from "./options.js";
 import { Progress } from "./progress.js";
 import { Stop } from "./stop.js";
@@ -68,7 +70,7 @@ OUT/metrics.jsonl has one line for each logged step. With --json, the last line 
 
 /** The effective configuration of a run; with `--resume` that of the run in `--out`, under whatever `--set` says. */
 export function configureRun<C extends RunConfig, I>(
-  entry: ModalityEntry<C, I>,
+  modality: Modality<C, I>,
   stage: Stage,
   options: RunOptions,
   fixed?: { name: string; values: object },
@@ -78,9 +80,9 @@ export function configureRun<C extends RunConfig, I>(
   if (options.seed !== undefined) set.push(`train.seed=${options.seed}`);
   if (options.resume) {
     const out = needed(options.out, "--out FOLDER", "the run to go on with");
-    return entry.configure(stage, { file: path.join(out, "config.yaml"), set });
+    return loadConfig(modality, stage, { file: path.join(out, "config.yaml"), set });
   }
-  return entry.configure(stage, { preset: options.preset, file: options.config, set, fixed });
+  return loadConfig(modality, stage, { preset: options.preset, file: options.config, set, fixed });
 }
 
 /** What the run in a folder was started with. */
@@ -91,8 +93,8 @@ export async function readRun(out: string): Promise<RunSource> {
 }
 
 /** Lists every setting with its value, what it accepts and what it means. */
-export function printSettings<C extends RunConfig, I>({ keys }: ModalityEntry<C, I>, config: C, json: boolean): void {
-  const settings = [...keys().values()].map(({ key, accepts, description }) => {
+export function printSettings<C extends RunConfig, I>({ schema }: Modality<C, I>, config: C, json: boolean): void {
+  const settings = [...configKeys(schema).values()].map(({ key, accepts, description }) => {
     const value = key.split(".").reduce<unknown>((section, name) => (section as Record<string, unknown>)[name], config);
     return { key, value, accepts, description };
   });

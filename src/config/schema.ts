@@ -1,6 +1,9 @@
 /** The keys of a configuration schema, and what each accepts in words. */
 import { z } from "zod";
 
+/** A schema of nested strict objects whose values are configurations `C`. */
+export type ConfigSchema<C> = z.ZodType<C, unknown>;
+
 /** One key of a configuration. */
 export interface ConfigKey {
   /** Dotted: "train.batchSize". */

@@ -1,4 +1,5 @@
 import type { HostTensor } from "../checkpoint/safetensors.js";
+import type { ConfigSchema } from "../config/schema.js";
 import type { TrainConfig } from "../config/train.js";
 import type { Data2VecEncoder } from "../data2vec/encoder.js";
 import type { MaskedInput, RegressionHead, TargetConfig } from "../data2vec/pretraining.js";
@@ -6,6 +7,22 @@ import type { EmaSchedule } from "../data2vec/teacher.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { PreparedBatch } from "./prepared-batch.js";
+
+/** What a configuration is for. */
+export type Stage = "pretrain" | "finetune";
+
+/** The sizes that every modality comes with. */
+export type PresetName = "tiny" | "small" | "base" | "large";
+
+/** Ready configurations by stage and size. */
+export type Presets<C> = Readonly<Record<Stage, Readonly<Record<PresetName, C>>>>;
+
+/** What every run's configuration has. */
+export interface RunConfig {
+  model: object;
+  data: object;
+  train: TrainConfig;
+}
 
 /** What a model can be fine-tuned for: one class a sample, one number a sample, or a sequence of symbols read off the positions. */
 export type TaskName = "classify" | "regress" | "ctc";
@@ -136,11 +153,20 @@ export interface SavedModel<C> {
  * What a modality adds to data2vec: an encoder, masks, data, and the layout of its checkpoints. `C` is its configuration, `I` what its
  * encoder takes.
  */
-export interface Modality<C extends { train: TrainConfig }, I> {
+export interface Modality<C extends RunConfig, I> {
   readonly name: string;
+  /** `model_type` of its model folders. */
+  readonly modelType: string;
+  /** Every setting of a run. */
+  readonly schema: ConfigSchema<C>;
+  readonly presets: Presets<C>;
+  /** A preset around what a trained model fixes: what only pretraining uses is cut to what fits it. */
+  fitPreset(preset: C, fixed: object): C;
   /** What its models can be fine-tuned for, the first by default. */
   readonly tasks: readonly TaskName[];
-  /** What a trained model fixes of a configuration: two models with the same take the same parameters and compute alike. */
+  /** The settings that a trained model fixes, by section. */
+  fixed(config: C): { model: object };
+  /** What two models must share to take the same parameters and compute alike. */
   architecture(config: C): object;
   createEncoder(config: C, role: EncoderRole): Data2VecEncoder<I>;
   createRegressionHead(config: C): (dim: number) => RegressionHead;

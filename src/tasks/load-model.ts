@@ -1,7 +1,6 @@
 import { resolveModelFolder } from "../checkpoint/directory.js";
 import { writeParameters } from "../checkpoint/parameters.js";
-import type { TrainConfig } from "../config/train.js";
-import type { LoadedModel, Modality } from "../modalities/modality.js";
+import type { LoadedModel, Modality, RunConfig } from "../modalities/modality.js";
 import type { Device } from "../tensor/device.js";
 import { Model } from "./model.js";
 
@@ -17,7 +16,7 @@ export interface InferenceModel<C, I> extends Omit<LoadedModel<C, I>, "parameter
  *
  * @throws CheckpointError saying what is missing or doesn't fit
  */
-export async function loadModel<C extends { train: TrainConfig }, I>(
+export async function loadModel<C extends RunConfig, I>(
   device: Device,
   modality: Modality<C, I>,
   path: string,

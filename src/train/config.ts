@@ -1,21 +1,7 @@
-/** The effective configuration of a run: which schema and presets a modality has, and how they meet a user's settings. */
-import type { z } from "zod";
+/** The effective configuration of a run: how a modality's presets meet a user's settings. */
 import { nearest } from "../config/nearest.js";
 import { ConfigError, type ConfigSources, configChanges, resolveConfig } from "../config/resolve.js";
-import { visionSchema } from "../modalities/vision/config.js";
-import { fitToArchitecture, type Stage, visionPresets } from "../modalities/vision/presets.js";
-
-export type { Stage };
-
-const MODALITIES = {
-  vision: { schema: visionSchema, presets: visionPresets, adapt: fitToArchitecture },
-} as const;
-
-/** A kind of data that can be trained on. */
-export type ModalityName = keyof typeof MODALITIES;
-
-/** The configuration of a run of a modality. */
-export type ConfigOf<M extends ModalityName> = z.output<(typeof MODALITIES)[M]["schema"]>;
+import type { Modality, PresetName, RunConfig, Stage } from "../modalities/modality.js";
 
 /** A user's settings, weakest first: a preset by name, a YAML file, `--set` texts; `fixed` is what a loaded model prescribes. */
 export interface ConfigOptions extends Omit<ConfigSources, "preset"> {
@@ -28,16 +14,16 @@ export interface ConfigOptions extends Omit<ConfigSources, "preset"> {
  *
  * @throws ConfigError when the preset is unknown, or as `resolveConfig`
  */
-export async function loadConfig<M extends ModalityName>(modality: M, stage: Stage, options: ConfigOptions = {}): Promise<ConfigOf<M>> {
-  const { schema, presets, adapt } = MODALITIES[modality];
-  const known = presets[stage] as Readonly<Record<string, ConfigOf<M>>>;
+export async function loadConfig<C extends RunConfig, I>(modality: Modality<C, I>, stage: Stage, options: ConfigOptions = {}): Promise<C> {
+  const known = modality.presets[stage];
   const { preset = mostAlike(known, options.fixed?.values) ?? "tiny", ...sources } = options;
   if (!Object.hasOwn(known, preset)) {
     const meant = nearest(preset, Object.keys(known));
     throw new ConfigError(`unknown preset ${preset}; ${meant ? `did you mean ${meant}?` : `known are ${Object.keys(known).join(", ")}`}`);
   }
-  const values = options.fixed ? adapt(known[preset], options.fixed.values) : known[preset];
-  return (await resolveConfig(schema, { ...sources, preset: { name: `preset ${preset}`, values } })) as ConfigOf<M>;
+  const chosen = known[preset as PresetName];
+  const values = options.fixed ? modality.fitPreset(chosen, options.fixed.values) : chosen;
+  return resolveConfig(modality.schema, { ...sources, preset: { name: `preset ${preset}`, values } });
 }
 
 /** The preset that has most of the `fixed` values. */

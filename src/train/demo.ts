@@ -1,6 +1,5 @@
 import path from "node:path";
-import type { TrainConfig } from "../config/train.js";
-import type { Modality } from "../modalities/modality.js";
+import type { Modality, RunConfig } from "../modalities/modality.js";
 import type { Device } from "../tensor/device.js";
 import { TrainingError } from "./errors.js";
 import { finetune } from "./finetune.js";
@@ -8,11 +7,13 @@ import { pretrain } from "./pretrain.js";
 import type { StepReport } from "./trainer.js";
 
 /** The main job in small: pretrain without labels, then fine-tune with few, against the same network trained from scratch. */
-export interface DemoRun<C extends { train: TrainConfig }, I> {
+export interface DemoRun<C extends RunConfig, I> {
   modality: Modality<C, I>;
   pretraining: C;
   finetuning: C;
+  /** Data to pretrain on, and labelled data. */
   data: string;
+  labelled: string;
   /** Folder for the three runs: `pretrained`, `scratch`, `finetuned`. */
   out: string;
   device: Device;
@@ -38,8 +39,8 @@ export interface DemoResult {
 }
 
 /** Runs the demo; the generator's return value is its result, or null when it was stopped. */
-export async function* demo<C extends { train: TrainConfig }, I>(run: DemoRun<C, I>): AsyncGenerator<DemoReport, DemoResult | null> {
-  const { modality, pretraining, finetuning, data, out, device, labels, signal } = run;
+export async function* demo<C extends RunConfig, I>(run: DemoRun<C, I>): AsyncGenerator<DemoReport, DemoResult | null> {
+  const { modality, pretraining, finetuning, data, labelled, out, device, labels, signal } = run;
   const started = performance.now();
   const pretrained = path.join(out, "pretrained");
   for await (const report of pretrain({ modality, config: pretraining, data, out: pretrained, device, signal })) {
@@ -48,12 +49,12 @@ export async function* demo<C extends { train: TrainConfig }, I>(run: DemoRun<C,
 
   async function* classifier(phase: DemoPhase, model: string | null, folder: string): AsyncGenerator<DemoReport, number | null> {
     let accuracy: number | null = null;
-    const options = { modality, config: finetuning, model, data, out: path.join(out, folder), device, labels, signal };
+    const options = { modality, config: finetuning, model, data: labelled, out: path.join(out, folder), device, labels, signal };
     for await (const report of finetune(options)) {
       accuracy = report.evaluation?.metrics.accuracy ?? accuracy;
       yield { phase, report };
     }
-    if (accuracy === null && !signal?.aborted) throw new TrainingError(`${data}: has no test split to judge the demo by`);
+    if (accuracy === null && !signal?.aborted) throw new TrainingError(`${labelled}: has no test split to judge the demo by`);
     return accuracy;
   }
   if (signal?.aborted) return null;

@@ -3,9 +3,8 @@ import { CheckpointError } from "../checkpoint/error.js";
 import { readParameters, writeParameters } from "../checkpoint/parameters.js";
 import { type TrainerState, writeTrainerState } from "../checkpoint/trainer-state.js";
 import { configChanges, configHash } from "../config/resolve.js";
-import type { TrainConfig } from "../config/train.js";
 import { resolveSteps } from "../config/train.js";
-import type { LabelledData, Modality, TaskName } from "../modalities/modality.js";
+import type { LabelledData, Modality, RunConfig, TaskName } from "../modalities/modality.js";
 import { type Evaluation, evaluate } from "../tasks/evaluate.js";
 import { Model } from "../tasks/model.js";
 import { SupervisedTask } from "../tasks/supervised.js";
@@ -20,7 +19,7 @@ import { expectSameConfig, expectSameData, loadOptimizer, saveOptimizer } from "
 import { type StepReport, train } from "./trainer.js";
 
 /** A fine-tuning run. */
-export interface FinetuneRun<C extends { train: TrainConfig }, I> {
+export interface FinetuneRun<C extends RunConfig, I> {
   modality: Modality<C, I>;
   /** What is learned; by default the modality's first task. */
   task?: TaskName;
@@ -51,7 +50,7 @@ export interface FinetuneReport extends StepReport {
  *
  * @throws CheckpointError, LockedError for folders; TrainingError when training can't go on; errors of the data
  */
-export async function* finetune<C extends { train: TrainConfig }, I>(run: FinetuneRun<C, I>): AsyncGenerator<FinetuneReport> {
+export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>): AsyncGenerator<FinetuneReport> {
   const { modality, config, device, signal, labels, holdOut } = run;
   const { steps, logEvery, saveEvery, evaluateEvery, keepBest, patience, seed } = config.train;
   const taskName = run.task ?? modality.tasks[0];
@@ -160,12 +159,7 @@ export function flatEvaluation({ loss, metrics }: Evaluation): Record<string, nu
 }
 
 /** Fills a model with a pretrained encoder; the head stays as it is. */
-async function loadPretrained<C extends { train: TrainConfig }, I>(
-  modality: Modality<C, I>,
-  config: C,
-  path: string,
-  model: Model<I>,
-): Promise<void> {
+async function loadPretrained<C extends RunConfig, I>(modality: Modality<C, I>, config: C, path: string, model: Model<I>): Promise<void> {
   const { folder } = await resolveModelFolder(path);
   const { parameters, config: theirs } = await modality.loadModel(folder);
   const changes = configChanges({ model: modality.architecture(theirs) }, { model: modality.architecture(config) });

@@ -2,9 +2,8 @@ import { findCheckpoint, writeCheckpoint } from "../checkpoint/directory.js";
 import { readParameters, writeParameters } from "../checkpoint/parameters.js";
 import { writeTrainerState } from "../checkpoint/trainer-state.js";
 import { configHash } from "../config/resolve.js";
-import type { TrainConfig } from "../config/train.js";
 import { Data2VecPretraining } from "../data2vec/pretraining.js";
-import type { Modality } from "../modalities/modality.js";
+import type { Modality, RunConfig } from "../modalities/modality.js";
 import { PretrainTask } from "../tasks/pretrain.js";
 import type { Device } from "../tensor/device.js";
 import { AdamW } from "./optimizer.js";
@@ -22,7 +21,7 @@ import {
 import { type StepReport, train } from "./trainer.js";
 
 /** A pretraining run. */
-export interface PretrainRun<C extends { train: TrainConfig }, I> {
+export interface PretrainRun<C extends RunConfig, I> {
   modality: Modality<C, I>;
   /** The effective configuration. */
   config: C;
@@ -42,7 +41,7 @@ export interface PretrainRun<C extends { train: TrainConfig }, I> {
  *
  * @throws CheckpointError, LockedError for the folder; TrainingError when training can't go on; errors of the data
  */
-export async function* pretrain<C extends { train: TrainConfig }, I>(run: PretrainRun<C, I>): AsyncGenerator<StepReport> {
+export async function* pretrain<C extends RunConfig, I>(run: PretrainRun<C, I>): AsyncGenerator<StepReport> {
   const { modality, config, device, signal } = run;
   using folder = await RunFolder.open(run.out, { resume: run.resume });
   const { resumed } = folder;
@@ -68,7 +67,15 @@ export async function* pretrain<C extends { train: TrainConfig }, I>(run: Pretra
         await modality.saveModel(target, { config, parameters: withoutHead(student), task: null, outputs: null });
         await savePretrainingParts(target, await readParameters(method.ema.teacher), student);
         await saveOptimizer(target, optimizer);
-        const state = { step, seed: config.train.seed, configHash: configHash(config), config, data, best: null, evaluationsSinceBest: 0 };
+        const state = {
+          step,
+          seed: config.train.seed,
+          configHash: configHash(config),
+          config,
+          data,
+          best: null,
+          evaluationsSinceBest: 0,
+        };
         await writeTrainerState(target, state);
       });
       saved = step;

@@ -22,9 +22,17 @@ describe("engines", () => {
     expect(engine("reference").available).toBe(true);
   });
 
-  it("pretends no native engine, and says what the addon found", () => {
+  it("has the native CPU engine where the addon works, and names the instruction set", () => {
+    if ("error" in probe) expect(engine("cpu")).toMatchObject({ available: false, reason: probe.error });
+    else
+      expect(engine("cpu")).toMatchObject({
+        available: true,
+        reason: expect.stringContaining(`native ${probe.instructionSets[0]}, up to`),
+      });
+  });
+
+  it("pretends no CUDA engine, and says what the addon found", () => {
     expect(engine("cuda")).toMatchObject({ available: false, reason: expect.stringContaining("no CUDA kernels yet") });
-    expect(engine("cpu")).toMatchObject({ available: false, reason: expect.stringContaining("no native CPU kernels yet") });
     const found = "error" in probe ? probe.error : (probe.cuda.devices[0]?.name ?? probe.cuda.reason);
     expect(engine("cuda").reason).toContain(found);
   });
@@ -71,7 +79,7 @@ describe("openBackend", () => {
         (thrown) => thrown,
       );
       expect(error.message).toContain(`${name} is not available: ${reason}`);
-      expect(error.message).toContain("available here: wasm, reference");
+      expect(error.message).toMatch(/available here: (cpu, )?wasm, reference/);
     }
   });
 

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadNative, probeAddon, probeNative } from "../../src/backend/native.js";
+import { ADDON_PATHS, kernelsHash, loadNative, probeAddon, probeNative } from "../../src/backend/native.js";
 
 const probe = await probeNative();
 const missing = "error" in probe ? probe.error : "";
@@ -40,18 +40,31 @@ describe("probe of the native addon", () => {
     expect(await probeAddon([garbage])).toEqual({ error: expect.stringMatching(/garbage\.node: Error: .*build it again/) });
   });
 
+  /** What a working addon exports. */
+  const working = (hash = kernelsHash()) =>
+    `Object.assign(exports, { kernelsHash: "${hash}", cudaDevices: () => (${JSON.stringify(report)}), cpuInstructionSets: () => ["A"] });`;
+  const report = { compiled: false, driverVersion: 0, runtimeVersion: 0, reason: "none", devices: [] };
+
   it("names an addon that answers with something else", async () => {
-    const chatty = addon("chatty.cjs", "process.stdout.write('hello'); exports.cudaDevices = () => ({});");
+    const chatty = addon("chatty.cjs", `process.stdout.write('hello'); ${working()}`);
     expect(await probeAddon([chatty])).toEqual({ error: expect.stringMatching(/chatty\.cjs: .*JSON/) });
+  });
+
+  it("refuses an addon built from other sources, whose kernels may take other arguments", async () => {
+    const stale = addon("stale.cjs", working("0123"));
+    expect(await probeAddon([stale])).toEqual({ error: expect.stringMatching(/stale\.cjs: Error: .*other sources.*npm run build:native/) });
   });
 
   it("gathers the errors and goes on to the next addon", async () => {
     const broken = addon("broken.cjs", "throw new TypeError('no such symbol');");
-    const report = { compiled: false, driverVersion: 0, runtimeVersion: 0, reason: "none", devices: [] };
-    const working = addon("working.cjs", `exports.cudaDevices = () => (${JSON.stringify(report)});`);
-    expect(await probeAddon([broken, working])).toEqual({ path: working, cuda: report });
+    const path = addon("working.cjs", working());
+    expect(await probeAddon([broken, path])).toEqual({ path, cuda: report, instructionSets: ["A"] });
     expect(await probeAddon([broken, broken])).toEqual({ error: expect.stringMatching(/no such symbol.*no such symbol/) });
   });
+});
+
+it.runIf(ADDON_PATHS.some((path) => existsSync(path)))("the addon that was built here works, and is no older than the sources", () => {
+  expect(missing).toBe("");
 });
 
 describe.skipIf(missing)(`native addon${missing && ` (${missing})`}`, () => {

@@ -17,7 +17,7 @@ describe("doctor", () => {
   it("says for people which engine is taken and why others aren't there", async () => {
     const { code, stdout } = await cli("doctor");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^engine: wasm \(WASM SIMD128/m);
+    expect(stdout).toMatch(/^engine: (wasm \(WASM SIMD128|cpu \(native )/m);
     expect(stdout).toMatch(/^ {2}- cuda .*no CUDA kernels/m);
   });
 

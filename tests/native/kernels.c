@@ -135,6 +135,7 @@ static void samples(int32_t batch, int32_t tokens, int32_t dim) {
     rng = random_block();
   }
   release();
+  mask_channels(floats(count), floats(count), ints(batch * dim, 0, 2), batch, tokens, dim);
   prepend_token(floats(count + batch * dim), floats(count), floats(dim), batch, tokens, dim);
   prepend_token_grad(floats(count), floats(dim), floats(count + batch * dim), batch, tokens, dim);
   add_position(floats(count), floats(count), floats(tokens * dim), batch, tokens, dim);

@@ -97,15 +97,16 @@ export function describeOp<S extends Shape>(
           ));
       });
     }
-    if (threadVariants.length === 0) return;
-    describe("with any number of threads", () => {
-      let backends: Backend[];
-      beforeAll(async () => void (backends = await Promise.all(threadVariants.map((engine) => engine.open()))));
-      afterAll(() => {
-        for (const backend of backends) backend.close();
+    for (const engine of threadVariants) {
+      describe(`on ${engine.name} with any number of threads`, () => {
+        let backends: Backend[];
+        beforeAll(async () => void (backends = await Promise.all([1, 2, 3].map((threads) => engine.open(threads)))));
+        afterAll(() => {
+          for (const backend of backends) backend.close();
+        });
+        for (const { label, test } of prepared) it(label, () => checkThreads(backends, test.run));
       });
-      for (const { label, test } of prepared) it(label, () => checkThreads(backends, test.run));
-    });
+    }
   });
 }
 

@@ -9,6 +9,7 @@ import { configKeys } from "../../src/config/schema.js";
 import { resolveSteps } from "../../src/config/train.js";
 import { patchCount, visionArchitecture, visionSchema } from "../../src/modalities/vision/config.js";
 import { visionPresets } from "../../src/modalities/vision/presets.js";
+import { vision } from "../../src/modalities/vision/vision.js";
 import { loadConfig } from "../../src/train/config.js";
 
 const folder = { path: "" };
@@ -25,7 +26,7 @@ async function yaml(text: string): Promise<string> {
 }
 
 const problem = (options: object) =>
-  loadConfig("vision", "pretrain", options).then(
+  loadConfig(vision, "pretrain", options).then(
     () => "no error",
     (error) => {
       expect(error).toBeInstanceOf(ConfigError);
@@ -36,7 +37,7 @@ const problem = (options: object) =>
 describe("presets", () => {
   it.each(["pretrain", "finetune"] as const)("of %s are valid as they are", async (stage) => {
     for (const [preset, config] of Object.entries(visionPresets[stage])) {
-      expect(await loadConfig("vision", stage, { preset })).toEqual(config);
+      expect(await loadConfig(vision, stage, { preset })).toEqual(config);
     }
   });
 
@@ -64,7 +65,7 @@ describe("presets", () => {
 describe("configuration", () => {
   it("takes the preset, then the file, then --set", async () => {
     const file = await yaml("train:\n  steps: 10\n  batchSize: 8\nmodel:\ndata:\n  mean: [0.1]\n  randAugment: rand-m5\n");
-    const config = await loadConfig("vision", "pretrain", { preset: "tiny", file, set: ["train.steps=20", "data.cropScale=[0.2, 0.9]"] });
+    const config = await loadConfig(vision, "pretrain", { preset: "tiny", file, set: ["train.steps=20", "data.cropScale=[0.2, 0.9]"] });
     expect(config).toEqual({
       ...visionPresets.pretrain.tiny,
       data: { ...visionPresets.pretrain.tiny.data, mean: [0.1], randAugment: "rand-m5", cropScale: [0.2, 0.9] },
@@ -80,7 +81,7 @@ describe("configuration", () => {
       "model.lossScale=sqrtDim",
       "data.randAugment=null",
     ];
-    const { model, train, data } = await loadConfig("vision", "pretrain", { preset: "base", set });
+    const { model, train, data } = await loadConfig(vision, "pretrain", { preset: "base", set });
     expect([model.layerScale, model.absolutePositions, train.learningRate, model.lossScale, data.randAugment]).toEqual([
       null,
       false,
@@ -91,13 +92,13 @@ describe("configuration", () => {
   });
 
   it("an empty file changes nothing", async () => {
-    expect(await loadConfig("vision", "pretrain", { file: await yaml("# nothing\n") })).toEqual(visionPresets.pretrain.tiny);
+    expect(await loadConfig(vision, "pretrain", { file: await yaml("# nothing\n") })).toEqual(visionPresets.pretrain.tiny);
   });
 
   it("is printed as YAML that reads back as itself", async () => {
     for (const stage of ["pretrain", "finetune"] as const) {
       for (const config of Object.values(visionPresets[stage])) {
-        expect(await loadConfig("vision", stage, { preset: "tiny", file: await yaml(formatConfig(config)) })).toEqual(config);
+        expect(await loadConfig(vision, stage, { preset: "tiny", file: await yaml(formatConfig(config)) })).toEqual(config);
       }
     }
   });
@@ -184,9 +185,9 @@ describe("a wrong configuration", () => {
       name: "the model in runs/a",
       values: { model: visionArchitecture({ ...visionPresets.pretrain.tiny.model, depth: 6 }) },
     };
-    const config = await loadConfig("vision", "finetune", { fixed, set: ["model.depth=6", "model.dropPath=0.1"] });
+    const config = await loadConfig(vision, "finetune", { fixed, set: ["model.depth=6", "model.dropPath=0.1"] });
     expect([config.model.depth, config.model.dropPath]).toEqual([6, 0.1]);
-    await expect(loadConfig("vision", "finetune", { fixed, set: ["model.depth=8"] })).rejects.toThrow(
+    await expect(loadConfig(vision, "finetune", { fixed, set: ["model.depth=8"] })).rejects.toThrow(
       "--set model.depth=8: model.depth is 6 in the model in runs/a and can't be changed to 8",
     );
   });

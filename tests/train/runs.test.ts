@@ -87,7 +87,7 @@ describe("a folder", () => {
 
   it("holds the whole configuration, which reads back as it was", async () => {
     const out = await stopped();
-    const config = await loadConfig("vision", "pretrain", { file: path.join(out, "config.yaml") });
+    const config = await loadConfig(vision, "pretrain", { file: path.join(out, "config.yaml") });
     expect(config).toEqual(smallConfig("pretrain"));
     expect((await readTrainerState(path.join(out, "checkpoint"))).config).toEqual(config);
   });

@@ -19,6 +19,7 @@ import { layerNorm, layerNormGrad } from "./layer-norm.js";
 import { layerNormGelu, layerNormGeluGrad } from "./layer-norm-gelu.js";
 import { layerSkip, layerSkipGrad } from "./layer-skip.js";
 import { linear, linearGradInput, linearGradWeight } from "./linear.js";
+import { maskChannels } from "./mask-channels.js";
 import { maskRows, maskRowsGrad } from "./mask-rows.js";
 import { meanPool, meanPoolGrad } from "./mean-pool.js";
 import type { Memory } from "./memory.js";
@@ -70,6 +71,7 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   tanhActivationGrad,
   layerSkip,
   layerSkipGrad,
+  maskChannels,
   averageLayer,
   regression,
   crossEntropy,

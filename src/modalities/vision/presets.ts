@@ -1,11 +1,6 @@
 /** Ready configurations for images; `docs/recipes.md` says where each number comes from. */
+import type { PresetName, Presets } from "../modality.js";
 import { patchCount, type VisionArchitecture, type VisionConfig, type VisionDataConfig, type VisionModelConfig } from "./config.js";
-
-/** What a run is for. */
-export type Stage = "pretrain" | "finetune";
-
-/** The sizes that come with the library. */
-export type PresetName = "tiny" | "small" | "base" | "large";
 
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 const INCEPTION = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
@@ -274,7 +269,7 @@ const finetune: Record<PresetName, VisionConfig> = {
 };
 
 /** Every preset, by stage and size. */
-export const visionPresets: Readonly<Record<Stage, Readonly<Record<PresetName, VisionConfig>>>> = { pretrain, finetune };
+export const visionPresets: Presets<VisionConfig> = { pretrain, finetune };
 
 /** A preset around the architecture of a trained model: what only pretraining uses is cut to what fits it. */
 export function fitToArchitecture(preset: VisionConfig, fixed: { readonly model?: Partial<VisionArchitecture> }): VisionConfig {

@@ -2,12 +2,12 @@ import { resolveSteps } from "../../config/train.js";
 import { Linear } from "../../nn/linear.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { Modality } from "../modality.js";
-import { ffnDim, type VisionConfig, visionArchitecture } from "./config.js";
+import { ffnDim, type VisionConfig, visionArchitecture, visionSchema } from "./config.js";
 import { openImageFiles, openJudgedImages, openLabelledImages, openMaskedImages, rawImages } from "./data.js";
 import { VisionEncoder } from "./encoder.js";
 import { VisionHead } from "./head.js";
 import { readVisionModel, writeVisionModel } from "./huggingface.js";
-import { visionPresets } from "./presets.js";
+import { fitToArchitecture, visionPresets } from "./presets.js";
 
 /** Cut-off of initial weights in standard deviations: BEiT's in pretraining, timm's in fine-tuning. */
 const INIT_CLIP = { pretraining: 1, finetuning: 2 };
@@ -15,6 +15,11 @@ const INIT_CLIP = { pretraining: 1, finetuning: 2 };
 /** Images: patches, block-wise masks, BEiT's vision Transformer. */
 export const vision: Modality<VisionConfig, Tensor> = {
   name: "vision",
+  modelType: "data2vec-vision",
+  schema: visionSchema,
+  presets: visionPresets,
+  fitPreset: fitToArchitecture,
+  fixed: ({ model }) => ({ model: visionArchitecture(model) }),
   // The layer scale starts anywhere; only whether there is one matters.
   architecture: ({ model }) => ({ ...visionArchitecture(model), layerScale: model.layerScale !== null }),
   tasks: ["classify"],

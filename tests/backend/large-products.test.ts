@@ -1,10 +1,13 @@
 /** Products too large for the op tests: every way of blocking them, the same bits for any number of threads, right by a few dot products. */
 import { afterAll, describe, expect, it } from "vitest";
-import { createWasmBackend, type WasmBackend } from "../../src/backend/wasm.js";
+import type { Backend } from "../../src/backend/backend.js";
+import { threadVariants } from "../ops/engines.js";
 
-const backends = [1, 2, 3].map((threads) => createWasmBackend({ threads }));
+const engines = await Promise.all(
+  threadVariants.map(async ({ name, open }) => ({ name, backends: await Promise.all([1, 2, 3].map((threads) => open(threads))) })),
+);
 afterAll(() => {
-  for (const backend of backends) backend.close();
+  for (const { backends } of engines) for (const backend of backends) backend.close();
 });
 
 /** Numbers in [-1, 1), the same at every run. */
@@ -23,7 +26,7 @@ interface Product {
   dBias: Float32Array;
 }
 
-async function compute(backend: WasmBackend, rows: number, inDim: number, outDim: number, inputs: Float32Array[]): Promise<Product> {
+async function compute(backend: Backend, rows: number, inDim: number, outDim: number, inputs: Float32Array[]): Promise<Product> {
   const { heap, kernels } = backend;
   const place = (values: Float32Array) => {
     const pointer = heap.allocate(values.byteLength, "test");
@@ -69,7 +72,7 @@ describe.each([
   const sizes = [rows * inDim, outDim * inDim, outDim, rows * outDim, outDim * inDim, outDim];
   const inputs = sizes.map((size, i) => numbers(size, i + 1));
 
-  it("gives the same bits with 1, 2 and 3 threads", async () => {
+  it.each(engines)("gives the same bits with 1, 2 and 3 threads on $name", async ({ backends }) => {
     const [one, ...others] = await Promise.all(backends.map((backend) => compute(backend, rows, inDim, outDim, inputs)));
     for (const other of others) {
       for (const name of ["y", "dx", "dWeight", "dBias"] as const) {
@@ -78,7 +81,7 @@ describe.each([
     }
   });
 
-  it("is right wherever it is looked at", async () => {
+  it.each(engines)("is right wherever it is looked at on $name", async ({ backends }) => {
     const product = await compute(backends[1], rows, inDim, outDim, inputs);
     const [x, weight, bias, dy, dWeight, dBias] = inputs;
     const near = (got: number, { sum, size }: { sum: number; size: number }, start: number) =>
