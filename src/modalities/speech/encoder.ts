@@ -6,7 +6,7 @@ import type { Init, Parameter } from "../../nn/parameter.js";
 import { Transformer } from "../../nn/transformer.js";
 import { add } from "../../ops/add.js";
 import { dropout } from "../../ops/dropout.js";
-import { maskElements } from "../../ops/mask-elements.js";
+import { maskChannels } from "../../ops/mask-channels.js";
 import { maskRows } from "../../ops/mask-rows.js";
 import { scaleGradient } from "../../ops/scale-gradient.js";
 import { formatShape, ShapeError } from "../../tensor/shape.js";
@@ -142,7 +142,7 @@ export class SpeechEncoder extends Module implements Data2VecEncoder<SpeechInput
       if (this.#maskToken === null) throw new Error("speech: a mask was given, but the model has no mask vector");
       x = maskRows(x, this.#maskToken.value, mask);
     }
-    if (channelMask !== null) x = maskElements(x, channelMask);
+    if (channelMask !== null) x = maskChannels(x, channelMask);
     if (padding !== null) x = maskRows(x, null, padding);
     const positions = device.within("positionalConv", () => this.#positionalConv.forward(x, padding));
     x = device.within("embeddingNorm", () => this.#embeddingNorm.forward(add(x, positions)));

@@ -10,7 +10,7 @@ export interface SpeechInput {
   lengths: Tensor | null;
   /** 1 at the frames beyond, i32 (batch, frames); null together with `lengths`. */
   padding: Tensor | null;
-  /** 1 at channels that are hidden in all frames of a clip, i32 (batch, frames, dim); null for none. */
+  /** 1 at channels that are hidden in all frames of a clip, i32 (batch, dim); null for none. */
   channelMask: Tensor | null;
 }
 
@@ -35,7 +35,10 @@ export function uploadClips(device: Device, { waveform, samples, channelMasks = 
     waveform: device.from(waveform, [batch, longest], "waveform"),
     lengths: padded ? device.fromIndices(lengths, [batch], "lengths") : null,
     padding: padded ? device.fromIndices(paddingOf(lengths, frames), [batch, frames], "padding") : null,
-    channelMask: channelMasks === null ? null : uploadChannelMasks(device, channelMasks, frames),
+    channelMask:
+      channelMasks === null
+        ? null
+        : device.fromIndices(Int32Array.from(channelMasks.flatMap((mask) => [...mask])), [batch, channelMasks[0].length], "channel mask"),
   };
 }
 
@@ -43,13 +46,4 @@ function paddingOf(lengths: Int32Array, frames: number): Int32Array {
   const padding = new Int32Array(lengths.length * frames);
   for (const [row, length] of lengths.entries()) padding.fill(1, row * frames + length, (row + 1) * frames);
   return padding;
-}
-
-function uploadChannelMasks(device: Device, masks: readonly Uint8Array[], frames: number): Tensor {
-  const dim = masks[0].length;
-  const values = new Int32Array(masks.length * frames * dim);
-  for (const [row, mask] of masks.entries()) {
-    for (let frame = 0; frame < frames; frame++) values.set(mask, (row * frames + frame) * dim);
-  }
-  return device.fromIndices(values, [masks.length, frames, dim], "channel mask");
 }
