@@ -31,7 +31,7 @@
   X(embedding) X(embedding_grad) X(tanh_activation) X(tanh_activation_grad)                                                    \
   X(layer_skip) X(layer_skip_grad) X(mask_channels)                                                                             \
   X(average_layer) X(regression)                                                                                                \
-  X(cross_entropy) X(binary_cross_entropy)                                                                                      \
+  X(cross_entropy) X(binary_cross_entropy) X(ctc)                                                                               \
   X(squared_norm) X(clip_scale) X(adamw) X(ema)
 
 #ifdef __cplusplus
@@ -78,9 +78,10 @@ void layer_norm_grad(float *dx, float *d_weight, float *d_bias, const float *dy,
 
 /* ---- convolution ---- */
 /*
- * y[b, t, o] = bias[o] + sum over tap, c of x[b, t * stride - padding + tap, g * in_channels / groups + c] · weight[o, tap, c], g the group
- * of o, x zero outside of [0, in_time). x [batch, in_time, in_channels], weight [out_channels, kernel, in_channels / groups], bias optional,
- * y [batch, out_time, out_channels] with out_time = floor((in_time + 2 * padding - kernel) / stride) + 1; groups divides both channels.
+ * y[b, t, o] = bias[o] + sum over tap, c of x[b, t * stride - padding + tap, g * in_channels / groups + c] · weight[o, tap, c], g the
+ * group of o, x zero outside of [0, in_time). x [batch, in_time, in_channels], weight [out_channels, kernel, in_channels / groups], bias
+ * optional, y [batch, out_time, out_channels] with out_time = floor((in_time + 2 * padding - kernel) / stride) + 1, 0 if that is negative;
+ * groups divides the channels of x and of y.
  */
 void conv1d(float *y, const float *x, const float *weight, const float *bias, int32_t batch, int32_t in_time, int32_t in_channels,
             int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
@@ -182,6 +183,17 @@ void cross_entropy(float *stats, float *d_logits, const float *logits, const flo
                    int32_t classes);
 /* stats[0] = 1 / normalizer[0] * sum of the binary cross-entropy of sigmoid(logit) with target in [0, 1]. d_logits overwrite. */
 void binary_cross_entropy(float *stats, float *d_logits, const float *logits, const float *targets, const float *normalizer, int32_t count);
+
+/*
+ * Connectionist temporal classification (Graves et al. 2006) of logits [batch, time, classes] with targets i32 [batch, max_target], of which
+ * the first target_lengths[b] count (they lie in [0, classes)), over the first frame_lengths[b] frames (optional: all of time).
+ * stats[0] = 1 / normalizer[0] * sum over samples of -log p(target | softmax(logits)); stats[1] = number of samples that no path leads
+ * through (a target that doesn't fit the frames), which count for nothing in stats[0] and have gradient 0. d_logits overwrite: gradient of
+ * stats[0], 0 in the frames beyond.
+ */
+void ctc(float *stats, float *d_logits, const float *logits, const int32_t *targets, const int32_t *target_lengths,
+         const int32_t *frame_lengths, const float *normalizer, int32_t batch, int32_t time, int32_t classes, int32_t max_target,
+         int32_t blank);
 
 /* ---- update ---- */
 /* y[0] = sum of x[i]². */

@@ -17,6 +17,7 @@
 #include "kernels/clip-scale.c"
 #include "kernels/copy.c"
 #include "kernels/cross-entropy.c"
+#include "kernels/ctc.c"
 #include "kernels/dropout.c"
 #include "kernels/ema.c"
 #include "kernels/embedding.c"

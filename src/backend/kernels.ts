@@ -231,6 +231,20 @@ export interface Kernels {
     classes: number,
   ): void;
   binaryCrossEntropy(stats: Pointer, dLogits: Pointer, logits: Pointer, targets: Pointer, normalizer: Pointer, count: number): void;
+  ctc(
+    stats: Pointer,
+    dLogits: Pointer,
+    logits: Pointer,
+    targets: Pointer,
+    targetLengths: Pointer,
+    frameLengths: Pointer,
+    normalizer: Pointer,
+    batch: number,
+    time: number,
+    classes: number,
+    maxTarget: number,
+    blank: number,
+  ): void;
   squaredNorm(y: Pointer, x: Pointer, count: number): void;
   clipScale(scale: Pointer, squaredNorm: Pointer, maxNorm: number): void;
   adamw(

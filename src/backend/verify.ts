@@ -42,6 +42,9 @@ const values = rows * dim;
 const [heads, headDim, tableRows] = [2, 12, 50];
 const pairs = tokens * tokens;
 const lengths = ints(batch, 1, tokens + 1);
+const maxTarget = 4;
+const labels = ints(batch * maxTarget, 1, classes);
+const labelCounts = ints(batch, 1, maxTarget + 1);
 const [channels, side, patch] = [3, 12, 4];
 const image = batch * channels * side * side;
 const one = positive(1);
@@ -96,6 +99,7 @@ const CASES: { [K in keyof Kernels]: Arguments<Parameters<Kernels[K]>> } = {
   regression: [out(4), out(values), x(values), x(values), ints(rows, -1, 2), one, rows, dim, 0.5, 0.1],
   crossEntropy: [out(2), out(rows * classes), x(rows * classes), positive(rows * classes), one, rows, classes],
   binaryCrossEntropy: [out(1), out(flat), x(flat), positive(flat), one, flat],
+  ctc: [out(2), out(rows * classes), x(rows * classes), labels, labelCounts, lengths, one, batch, tokens, classes, maxTarget, 0],
   squaredNorm: [out(1), x(flat), flat],
   clipScale: [out(1), one, 0.1],
   adamw: [sum(flat), sum(flat), sum(flat), x(flat), one, positive(4), flat, 0.7, 0.05, 0.9, 0.999],

@@ -91,13 +91,13 @@ const judgeHead: Judge = async (modality, { model, config, task, outputs }, path
   if (task === null || outputs === null) {
     throw new UsageError(`${options.model}: has no head for a task\nuse --method knn or linear, or fine-tune it first: data2vec finetune`);
   }
-  const kind = taskKind(task);
+  const kind = taskKind(task, outputs);
   if (options.holdOut === undefined) {
     const feed = await modality.openEvaluation(path, config, { task, outputs, onSkip });
-    return result(await evaluate(model, feed, { kind, outputs, metrics: null }).finally(() => feed.close()));
+    return result(await evaluate(model, feed, { kind, metrics: null }).finally(() => feed.close()));
   }
   const data = await openLabelled(modality, path, config, options, task, outputs);
-  return result(await evaluate(model, data.evaluation!, { kind, outputs, metrics: data.metrics }).finally(() => close(data)));
+  return result(await evaluate(model, data.evaluation!, { kind, metrics: data.metrics }).finally(() => close(data)));
 
   function result({ samples, metrics, loss }: Evaluation): Result {
     return { method: "head", samples, metrics, loss };

@@ -2,6 +2,8 @@
 import type { Command } from "commander";
 import { loadModel } from "../tasks/load-model.js";
 import { predict } from "../tasks/predict.js";
+import type { Reading } from "../tasks/task-kind.js";
+import { taskKind } from "../tasks/task-kinds.js";
 import { UsageError } from "./failure.js";
 import { modalityOfModel } from "./modalities.js";
 import { type DeviceOptions, integer, needed, openDevice, withDevice, withJson } from "./options.js";
@@ -37,16 +39,36 @@ async function run(files: string[], options: Options): Promise<void> {
   const modality = await modalityOfModel(path);
   const device = await openDevice(options);
   try {
-    const { model, config, outputs: classes } = await loadModel(device, modality, path);
-    if (classes === null) throw new UsageError(`${path}: has no classifier\nfine-tune it first: data2vec finetune classify`);
+    const { model, config, task, outputs } = await loadModel(device, modality, path);
+    if (task === null || outputs === null) {
+      throw new UsageError(`${path}: has no head for a task\nfine-tune it first: data2vec finetune`);
+    }
+    const seconds = modality.positionSeconds?.(config) ?? null;
     const predictions = [];
-    for await (const { name, classes: ranked } of predict(model, modality.openFiles(files, config))) {
-      const top = ranked.slice(0, options.top).map(({ label, probability }) => ({ name: classes[label], label, probability }));
-      if (options.json) predictions.push({ file: name, classes: top });
-      else print(`${name}: ${top.map(({ name, probability }) => `${name} ${formatPercent(probability)}`).join(", ")}`);
+    for await (const { name: file, ...reading } of predict(model, taskKind(task, outputs), modality.openFiles(files, config))) {
+      const told = describe(reading, outputs, options.top, seconds);
+      if (options.json) predictions.push({ file, ...told.json });
+      else print(`${file}: ${told.text}`);
     }
     if (options.json) print(JSON.stringify({ predictions }));
   } finally {
     device.close();
+  }
+}
+
+/** A reading for people and for programs; `seconds` is the length of a position where inputs have a duration. */
+function describe(reading: Reading, outputs: readonly string[], top: number, seconds: number | null): { text: string; json: object } {
+  switch (reading.kind) {
+    case "classes": {
+      const classes = reading.classes.slice(0, top).map(({ label, probability }) => ({ name: outputs[label], label, probability }));
+      return { text: classes.map(({ name, probability }) => `${name} ${formatPercent(probability)}`).join(", "), json: { classes } };
+    }
+    case "value":
+      return { text: `${outputs[0]} ${reading.value.toPrecision(4)}`, json: { [outputs[0]]: reading.value } };
+    case "transcript": {
+      const scale = seconds ?? 1;
+      const words = reading.words.map(({ word, start, end }) => ({ word, start: start * scale, end: end * scale }));
+      return { text: reading.text, json: { text: reading.text, words } };
+    }
   }
 }

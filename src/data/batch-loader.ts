@@ -34,6 +34,8 @@ export interface SampleSource<S> {
    * @throws UnreadableError where the sample is to be skipped
    */
   make(candidate: number, epoch: number, index: number): Promise<S>;
+  /** Draws a sample to take the place of one that couldn't be read; any of the set where this is left out. */
+  replacement?(index: number, random: Philox): number;
 }
 
 /** How batches are made. */
@@ -138,7 +140,8 @@ export class BatchLoader<S> {
     const { seed, training } = this.options;
     const replacements = new Philox(seed, "replacement", epoch, index);
     const failures: Skipped[] = [];
-    for (let candidate = index; failures.length < MAX_REPLACEMENTS; candidate = replacements.int(this.source.size)) {
+    const replacement = () => this.source.replacement?.(index, replacements) ?? replacements.int(this.source.size);
+    for (let candidate = index; failures.length < MAX_REPLACEMENTS; candidate = replacement()) {
       try {
         return { made: { index: candidate, sample: await this.source.make(candidate, epoch, index) }, failures };
       } catch (error) {

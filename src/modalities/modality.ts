@@ -181,6 +181,8 @@ export interface Modality<C extends RunConfig, I> {
   openEvaluation(path: string, config: C, options: EvaluationOptions): Promise<EvaluationFeed<I>>;
   /** Inputs from files (images, clips, lines of text), in micro-batches; throws naming the file that can't be read. */
   openFiles(files: readonly string[], config: C): AsyncIterable<PreparedBatch<I>>;
+  /** Seconds from one position to the next, for inputs that have a duration. */
+  positionSeconds?(config: C): number;
   /** Raw model inputs from a `.safetensors`, under Hugging Face's names. */
   rawInputs(tensors: ReadonlyMap<string, HostTensor>, config: C): PreparedBatch<RawInput<I>>;
   /** Writes a model folder as Hugging Face has it: config.json, model.safetensors, preprocessor or tokenizer. */

@@ -1,4 +1,5 @@
 import type { EvaluationFeed } from "../modalities/modality.js";
+import type { Tensor } from "../tensor/tensor.js";
 import { type Model, taskOutputs } from "./model.js";
 import type { Answer, HostOutputs, TaskKind } from "./task-kind.js";
 
@@ -19,18 +20,16 @@ export interface Evaluation {
 /** What evaluation needs to know beside model and data. */
 export interface EvaluateOptions {
   kind: TaskKind;
-  /** Names of the model's outputs. */
-  outputs: readonly string[];
   /** Metrics to compute, the first of them the score; those of the task when null. */
   metrics: readonly string[] | null;
 }
 
 /** Runs a model with a head once over a data set. */
 export async function evaluate<I>(model: Model<I>, feed: EvaluationFeed<I>, options: EvaluateOptions): Promise<Evaluation> {
-  const { kind, outputs: names } = options;
+  const { kind } = options;
   const { device } = model;
   const wanted = options.metrics ?? kind.metrics;
-  const judge = kind.judge(wanted, names);
+  const judge = kind.judge(wanted);
   let samples = 0;
   let loss = 0;
   for await (const batch of feed.batches(0)) {
@@ -42,16 +41,20 @@ export async function evaluate<I>(model: Model<I>, feed: EvaluationFeed<I>, opti
         return [head, kind.loss(head.outputs, head.lengths, labelled)];
       });
       loss += (await stats.read())[0];
-      const host: HostOutputs = {
-        values: (await outputs.read()) as Float32Array,
-        shape: outputs.shape,
-        lengths: lengths === null ? null : ((await lengths.read()) as Int32Array),
-      };
-      return host;
+      return readOutputs(outputs, lengths);
     });
     judge.add(made, batch.expected);
     samples += batch.size;
   }
   const metrics = judge.metrics();
   return { samples, loss: loss / samples, metrics, score: { name: wanted[0], value: metrics[wanted[0]] }, ...judge.predictions() };
+}
+
+/** Copies what a head gave to the host. */
+export async function readOutputs(outputs: Tensor, lengths: Tensor | null): Promise<HostOutputs> {
+  return {
+    values: (await outputs.read()) as Float32Array,
+    shape: outputs.shape,
+    lengths: lengths === null ? null : ((await lengths.read()) as Int32Array),
+  };
 }

@@ -21,6 +21,14 @@ export interface Judge {
   predictions(): { predicted: readonly Answer[]; expected: readonly Answer[] };
 }
 
+/** What a model says of one sample. */
+export type Reading =
+  /** Classes by probability, the likeliest first. */
+  | { kind: "classes"; classes: { label: number; probability: number }[] }
+  | { kind: "value"; value: number }
+  /** Words with the positions that they lie on, the end excluded. */
+  | { kind: "transcript"; text: string; words: { word: string; start: number; end: number }[] };
+
 /** What a task is to training and evaluation, whatever the modality. */
 export interface TaskKind {
   readonly name: TaskName;
@@ -32,8 +40,10 @@ export interface TaskKind {
   loss(outputs: Tensor, lengths: Tensor | null, batch: LabelledInput<unknown>): Tensor;
   /** Values for people from the stats of a step over so many samples. */
   trainingMetrics(stats: Float32Array, samples: number): Record<string, number>;
-  /** @param outputs names of the outputs */
-  judge(metrics: readonly string[], outputs: readonly string[]): Judge;
+  /** @param metrics by name, the score first */
+  judge(metrics: readonly string[]): Judge;
+  /** What a batch of outputs says of each sample. */
+  read(outputs: HostOutputs): Reading[];
 }
 
 /** Metrics of which a smaller value is better. */

@@ -54,7 +54,6 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
   const { modality, config, device, signal, labels, holdOut } = run;
   const { steps, logEvery, saveEvery, evaluateEvery, keepBest, patience, seed } = config.train;
   const taskName = run.task ?? modality.tasks[0];
-  const kind = taskKind(taskName);
   using folder = await RunFolder.open(run.out, { resume: run.resume });
   const { resumed } = folder;
   if (resumed !== null) expectSameConfig(resumed, config);
@@ -69,6 +68,7 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
     if (resumed !== null) expectSameData(resumed, origin);
     const head = modality.createHead(config, taskName, data.outputs.length);
     using model = new Model(device, modality.createEncoder(config, taskName), head, { trainable: true });
+    const kind = taskKind(taskName, data.outputs);
     const task = new SupervisedTask(model, kind, resolveSteps(config.train.freezeSteps, steps));
     using optimizer = new AdamW(task.store, config.train, task.depth);
     let step = 0;
@@ -91,7 +91,7 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
     };
     const judge = async (): Promise<Evaluation | null> => {
       if (data.evaluation === null) return null;
-      const evaluation = await evaluate(model, data.evaluation, { kind, outputs: data.outputs, metrics: data.metrics });
+      const evaluation = await evaluate(model, data.evaluation, { kind, metrics: data.metrics });
       const { name, value } = evaluation.score;
       if (best === null || isBetter(name, value, best.value)) {
         best = { value, step };

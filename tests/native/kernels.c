@@ -84,10 +84,12 @@ static void rows(int32_t n, int32_t dim) {
     regression(floats(4), floats(count), floats(count), floats(count), index, scalar(3.0f), n, dim, (float)beta, 1.0f);
   cross_entropy(floats(2), floats(count), floats(count), floats(count), scalar(3.0f), n, dim);
   release();
-  int32_t *ids = ints(n, 0, 5);
-  embedding(floats(count), floats(5 * dim), ids, n, dim);
-  embedding_grad(floats(5 * dim), floats(count), ids, n, dim, n % 2 ? 2 : -1);
-  release();
+  for (int32_t table_rows = 1; table_rows <= 4097; table_rows *= 16) {
+    int32_t *ids = ints(n, 0, table_rows);
+    embedding(floats(count), floats(table_rows * dim), ids, n, dim);
+    embedding_grad(floats(table_rows * dim), floats(count), ids, n, dim, n % 2 ? 2 : -1);
+    release();
+  }
   int32_t *positions = ints(n, 0, 5);
   relative_bias(floats(dim * n), floats(5 * dim), positions, dim, n);
   relative_bias_grad(floats(5 * dim), floats(dim * n), positions, dim, n, 5);
@@ -104,7 +106,8 @@ static void matrices(int32_t n, int32_t in, int32_t out) {
   release();
 }
 
-static void windows_of(int32_t batch, int32_t time, int32_t in, int32_t out, int32_t kernel, int32_t stride, int32_t padding, int32_t groups) {
+static void convolutions(int32_t batch, int32_t time, int32_t in, int32_t out, int32_t kernel, int32_t stride, int32_t padding,
+                         int32_t groups) {
   int32_t room = time + 2 * padding - kernel, out_time = room < 0 ? 0 : room / stride + 1;
   int32_t x_count = batch * time * in, y_count = batch * out_time * out, weights = out * kernel * (in / groups);
   for (int bias = 0; bias < 2; bias++) {
@@ -155,6 +158,18 @@ static void samples(int32_t batch, int32_t tokens, int32_t dim) {
   release();
 }
 
+static void alignments(int32_t batch, int32_t time, int32_t classes, int32_t max_target) {
+  int32_t *targets = ints(batch * max_target, 0, classes), count = batch * time * classes;
+  for (int32_t variant = 0; variant < 4; variant++) {
+    int32_t *target_lengths = ints(batch, 0, max_target + 1), *frame_lengths = variant & 1 ? ints(batch, 0, time + 1) : NULL;
+    float *logits = floats(count);
+    if (variant & 2)
+      for (int32_t i = 0; i < count; i++) logits[i] = i % 17 == 3 ? -INFINITY : i % 191 == 7 ? NAN : logits[i] * 1e30f;
+    ctc(floats(2), floats(count), logits, targets, target_lengths, frame_lengths, scalar(3.0f), batch, time, classes, max_target, 0);
+  }
+  release();
+}
+
 static void heads_of(int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim) {
   int32_t count = batch * tokens * heads * head_dim, pairs = heads * tokens * tokens;
   for (int variant = 0; variant < 8; variant++) {
@@ -174,7 +189,7 @@ int main(void) {
   rows(0, 5);
   matrices(0, 5, 3);
   samples(0, 3, 5);
-  windows_of(0, 7, 5, 3, 3, 2, 1, 1);
+  convolutions(0, 7, 5, 3, 3, 2, 1, 1);
   heads_of(0, 5, 2, 8);
   EACH(n, i, 9) flat(n);
   flat(70001);
@@ -185,15 +200,18 @@ int main(void) {
   matrices(401, 31, 157);
   EACH(time, i, 8) EACH(channels, j, 6) EACH(kernel, k, 5) {
     for (int32_t stride = 1; stride < 5; stride++) {
-      windows_of(2, time, channels, 7, kernel, stride, 0, 1);
-      windows_of(3, time, 3 * channels, 6, kernel, stride, kernel / 2, 3);
+      convolutions(2, time, channels, 7, kernel, stride, 0, 1);
+      convolutions(3, time, 3 * channels, 6, kernel, stride, kernel / 2, 3);
     }
   }
-  windows_of(1, 2, 3, 5, 3, 2, 7, 1);
-  windows_of(9, 61, 137, 101, 3, 2, 1, 1);
-  windows_of(11, 101, 46, 42, 19, 1, 9, 2);
-  windows_of(1, 2003, 5, 53, 10, 5, 0, 1);
+  convolutions(1, 2, 3, 5, 3, 2, 7, 1);
+  convolutions(9, 61, 137, 101, 3, 2, 1, 1);
+  convolutions(11, 101, 46, 42, 19, 1, 9, 2);
+  convolutions(1, 2003, 5, 53, 10, 5, 0, 1);
   EACH(batch, i, 3) EACH(tokens, j, 8) EACH(dim, k, 8) samples(batch, tokens, dim);
+  EACH(time, i, 9) EACH(classes, j, 6) EACH(target, k, 6) alignments(2, time, classes, target - 1);
+  alignments(0, 5, 4, 3);
+  alignments(3, 0, 4, 3);
   EACH(tokens, i, 9) EACH(head_dim, j, 8) heads_of(2, tokens, 1 + j % 2, head_dim);
   heads_of(1, 65, 2, 64);
   heads_of(3, 73, 1, 80);

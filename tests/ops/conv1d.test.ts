@@ -3,8 +3,11 @@ import { describe, expect, it } from "vitest";
 import { Conv1d } from "../../src/nn/conv1d.js";
 import { ParameterStore } from "../../src/nn/parameter-store.js";
 import { type Conv1dOptions, conv1d } from "../../src/ops/conv1d.js";
+import { crossEntropy } from "../../src/ops/cross-entropy.js";
 import { linear } from "../../src/ops/linear.js";
+import { meanPool } from "../../src/ops/mean-pool.js";
 import { ShapeError } from "../../src/tensor/shape.js";
+import { backward } from "../../src/tensor/tape.js";
 import { devices } from "../devices.js";
 import { describeOp } from "./describe-op.js";
 
@@ -66,6 +69,13 @@ describeOp("conv1d", {
   },
 });
 
+function expectNear(actual: Float32Array, expected: Float32Array): void {
+  const scale = expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  expect(actual.length).toBe(expected.length);
+  expect(scale).toBeGreaterThan(0);
+  for (const [i, value] of actual.entries()) expect(Math.abs(value - expected[i])).toBeLessThanOrEqual(1e-5 * scale);
+}
+
 const ramp = (count: number, step: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(step * (i + 1)));
 
 describe.each(devices)("conv1d on $name", ({ open }) => {
@@ -81,15 +91,24 @@ describe.each(devices)("conv1d on $name", ({ open }) => {
     expect([...(await y.read())]).toEqual([10.5, 2000, 53.5, 6400, 70.5, 8000, 29.5, 3100]);
   });
 
-  it("with a window of one position is linear", async () => {
+  it("with a window of one position is linear, forward and backward", async () => {
     using device = open();
-    using _ = device.scope();
-    const x = device.from(ramp(2 * 9 * 5, 1.3), [2, 9, 5]);
-    const weight = ramp(7 * 5, 0.7);
-    const bias = device.from(ramp(7, 2.1), [7]);
-    const y = await conv1d(x, device.from(weight, [7, 1, 5]), bias).read();
-    const expected = await linear(x, device.from(weight, [7, 5]), bias).read();
-    for (const [i, value] of y.entries()) expect(Math.abs(value - expected[i])).toBeLessThanOrEqual(1e-5);
+    device.setScalars({ normalizer: 2 });
+    const run = async (op: typeof linear, weightShape: number[]) => {
+      using _ = device.scope();
+      const inputs = [
+        device.from(ramp(2 * 9 * 5, 1.3), [2, 9, 5]),
+        device.from(ramp(7 * 5, 0.7), weightShape),
+        device.from(ramp(7, 2.1), [7]),
+      ];
+      for (const input of inputs) input.requiresGrad = true;
+      const y = op(inputs[0], inputs[1], inputs[2]);
+      backward(crossEntropy(meanPool(y, 0), device.from(ramp(14, 0.3).map(Math.abs), [2, 7])));
+      return await Promise.all([y, ...inputs.map((input) => input.grad!)].map((tensor) => tensor.read() as Promise<Float32Array>));
+    };
+    const actual = await run((x, weight, bias) => conv1d(x, weight, bias), [7, 1, 5]);
+    const expected = await run(linear, [7, 5]);
+    for (const [i, values] of actual.entries()) expectNear(values, expected[i]);
   });
 
   it("names sizes that don't fit", () => {

@@ -18,6 +18,10 @@ describeOp("embedding", {
     { rows: 16, count: 40, dim: 17, paddingId: 1 },
     { rows: 700, count: 211, dim: 131, paddingId: 2 },
     { rows: 4003, count: 17, dim: 37, paddingId: 2 },
+    // One id has more rows than a task takes, and ids of several digits.
+    { rows: 4003, count: 3, dim: 37, paddingId: -1 },
+    { rows: 2003, count: 5003, dim: 3, paddingId: -1 },
+    { rows: 67, count: 5003, dim: 3, paddingId: 2 },
   ],
   shapes: fc.record({
     rows: fc.integer({ min: 1, max: 30 }),

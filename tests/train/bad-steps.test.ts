@@ -110,7 +110,7 @@ describe("a step that isn't finite", () => {
       trainable: true,
     });
     model.store.initialize(0);
-    const task = new SupervisedTask(model, taskKind("classify"));
+    const task = new SupervisedTask(model, taskKind("classify", []));
     using optimizer = new AdamW(model.store, config.train, task.depth);
     const state = () => Promise.all([model.store.values.read(), optimizer.m.read(), optimizer.v.read()]);
     const batches = (from: number) => feed.train.batches(from);

@@ -70,7 +70,7 @@ describe("a fine-tuning run", () => {
     const { model, outputs, folder } = await loadModel(device, vision, out);
     expect(folder).toBe(path.join(out, "best"));
     const { evaluation: feed } = await vision.openLabelled(data, config, { task: "classify", outputs: outputs!, onSkip: () => {} });
-    const again = await evaluate(model, feed!, { kind: taskKind("classify"), outputs: outputs!, metrics: null });
+    const again = await evaluate(model, feed!, { kind: taskKind("classify", outputs!), metrics: null });
     expect(again).toEqual(first.evaluation);
     expect(again.expected.every((label, i) => label === i % CLASSES)).toBe(true);
     const correct = again.predicted.filter((label, i) => label === again.expected[i]).length;

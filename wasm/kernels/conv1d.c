@@ -5,6 +5,7 @@
  * first moved apart. The gradient of x is a convolution too: with stride s, every s-th position sees the same taps of the kernel, so that
  * each of the s phases is a product over windows of dy, and every element of dx is written once.
  */
+#define GRAD_PARTS 32        /* parts of the rows wanted, times groups, when the gradient of a small weight is split over them */
 #define GRAD_COLUMNS_MAX 512 /* columns of d_weight that one task packs at a time */
 
 /* Row t of a sample is a window that starts at position first + t * stride; what lies outside of the sample is zero. */
@@ -33,10 +34,9 @@ static void split_groups_task(void *ctx, int32_t task, int32_t thread) {
   size_t channels = (size_t)args->channels, groups = (size_t)args->groups, positions = (size_t)args->positions;
   int32_t end = smaller(args->rows, (task + 1) * args->chunk);
   for (int32_t row = task * args->chunk; row < end; row++) {
-    size_t sample = (size_t)row / positions, t = (size_t)row % positions;
-    for (size_t g = 0; g < groups; g++) {
-      copy_row(args->y + ((sample * groups + g) * positions + t) * channels, args->x + ((size_t)row * groups + g) * channels, args->channels);
-    }
+    const float *x = args->x + (size_t)row * groups * channels;
+    float *y = args->y + ((size_t)row / positions * groups * positions + (size_t)row % positions) * channels;
+    for (size_t g = 0; g < groups; g++) copy_row(y + g * positions * channels, x + g * channels, args->channels);
   }
 }
 
@@ -153,7 +153,8 @@ static void window_product_task(void *ctx, int32_t task, int32_t thread) {
   int32_t k = 0;
   do {
     int32_t depth = smaller(p->depth_step, p->depth - k);
-    for (int32_t i = 0; i < rows; i += MR) pack_a_windows(packed + (size_t)i * (size_t)depth, &p->a, group, row + i, rows - i, k, depth, copy);
+    for (int32_t i = 0; i < rows; i += MR)
+      pack_a_windows(packed + (size_t)i * (size_t)depth, &p->a, group, row + i, rows - i, k, depth, copy);
     const float *init = k > 0 ? c : p->bias ? p->bias + group_column : NULL;
     const float *weight = packed_weight(p, group, k) + (size_t)column * (size_t)depth;
     gemm_block(c, c_step, init, k > 0 ? c_step : 0, packed, weight, rows, columns, depth);
@@ -250,9 +251,9 @@ static void conv1d_grad_weight_task(void *ctx, int32_t task, int32_t thread) {
   int32_t column = task % args->column_blocks * args->column_step, columns = smaller(args->column_step, args->n - column);
   int32_t group = task / args->column_blocks % args->x.groups, part = task / args->column_blocks / args->x.groups;
   int32_t first = part * args->part_rows, end = smaller(args->rows, first + args->part_rows);
-  size_t n = (size_t)args->n, out_channels = (size_t)args->out * (size_t)args->x.groups;
-  operand dy = {args->dy + (size_t)group * (size_t)args->out, out_channels, 0};
-  float *c = (args->partial ? args->partial + (size_t)part * out_channels * n : args->d_weight) + (size_t)group * (size_t)args->out * n + column;
+  size_t n = (size_t)args->n, out_channels = (size_t)args->out * (size_t)args->x.groups, channel = (size_t)group * (size_t)args->out;
+  operand dy = {args->dy + channel, out_channels, 0};
+  float *c = (args->partial ? args->partial + (size_t)part * out_channels * n : args->d_weight) + channel * n + column;
   float *packed_dy = args->packed + (size_t)thread * args->packed_size, *packed_x = packed_dy + (size_t)args->row_step * KC;
   int32_t step = block_depth(end - first);
   for (int32_t k = first; k < end; k += step) {
@@ -278,7 +279,7 @@ void conv1d_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
             .first = -padding, .stride = stride, .rows = out_time},
       .dy = dy, .d_weight = d_weight, .rows = rows, .out = out_channels / groups, .n = n,
   };
-  int32_t parts = larger(1, smaller(chunks_of(GEMM_TASKS, groups), smaller(rows / SPLIT_ROWS_MIN, SPLIT_PARTIALS_MAX / count)));
+  int32_t parts = larger(1, smaller(chunks_of(GRAD_PARTS, groups), smaller(rows / SPLIT_ROWS_MIN, SPLIT_PARTIALS_MAX / count)));
   args.part_rows = chunks_of(rows, parts);
   parts = chunks_of(rows, args.part_rows);
   int32_t blocks = larger(chunks_of(n, GRAD_COLUMNS_MAX), smaller(chunks_of(GEMM_TASKS, parts * groups), n / NC_MIN));

@@ -26,22 +26,34 @@ INLINE vf gelu_grad_vector(vf dy, vf x) {
   return vdrop(vlt(x, vset1(-5.6f)), vmul(dy, half_plus_odd(x, 5.6f, p, q)));
 }
 
+/* y may be x. */
+NOINLINE void gelu_row(float *y, const float *x, int32_t count) {
+  int32_t i = 0;
+  for (; i + VLEN <= count; i += VLEN) vstore(y + i, gelu_vector(vload(x + i)));
+  if (i < count) vstore_part(y + i, gelu_vector(vload_part(x + i, count - i)), count - i);
+}
+
+/* dx may be dy or x. */
+NOINLINE void gelu_grad_row(float *dx, const float *dy, const float *x, int32_t count) {
+  int32_t i = 0;
+  for (; i + VLEN <= count; i += VLEN) vstore(dx + i, gelu_grad_vector(vload(dy + i), vload(x + i)));
+  if (i == count) return;
+  int32_t n = count - i;
+  vstore_part(dx + i, gelu_grad_vector(vload_part(dy + i, n), vload_part(x + i, n)), n);
+}
+
 static void gelu_task(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const gelu_args *args = ctx;
-  int32_t i = task * ELEMENTS_PER_TASK, end = smaller(args->count, i + ELEMENTS_PER_TASK);
-  for (; i + VLEN <= end; i += VLEN) vstore(args->y + i, gelu_vector(vload(args->x + i)));
-  if (i < end) vstore_part(args->y + i, gelu_vector(vload_part(args->x + i, end - i)), end - i);
+  int32_t i = task * ELEMENTS_PER_TASK;
+  gelu_row(args->y + i, args->x + i, smaller(ELEMENTS_PER_TASK, args->count - i));
 }
 
 static void gelu_grad_task(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const gelu_args *args = ctx;
-  int32_t i = task * ELEMENTS_PER_TASK, end = smaller(args->count, i + ELEMENTS_PER_TASK);
-  for (; i + VLEN <= end; i += VLEN) vstore(args->y + i, gelu_grad_vector(vload(args->dy + i), vload(args->x + i)));
-  if (i == end) return;
-  int32_t n = end - i;
-  vstore_part(args->y + i, gelu_grad_vector(vload_part(args->dy + i, n), vload_part(args->x + i, n)), n);
+  int32_t i = task * ELEMENTS_PER_TASK;
+  gelu_grad_row(args->y + i, args->dy + i, args->x + i, smaller(ELEMENTS_PER_TASK, args->count - i));
 }
 
 void gelu(float *y, const float *x, int32_t count) {

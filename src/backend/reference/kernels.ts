@@ -9,6 +9,7 @@ import { clipScale } from "./clip-scale.js";
 import { conv1d, conv1dGradInput, conv1dGradWeight } from "./conv1d.js";
 import { copy } from "./copy.js";
 import { crossEntropy } from "./cross-entropy.js";
+import { ctc } from "./ctc.js";
 import { dropout } from "./dropout.js";
 import { ema } from "./ema.js";
 import { embedding, embeddingGrad } from "./embedding.js";
@@ -76,6 +77,7 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   regression,
   crossEntropy,
   binaryCrossEntropy,
+  ctc,
   squaredNorm,
   clipScale,
   adamw,

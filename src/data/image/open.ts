@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ImageDataset } from "./dataset.js";
 import { findIdx, openIdx } from "./idx.js";
-import { findSplits, openImageFolder } from "./image-folder.js";
+import { findImageSplits, openImageFolder } from "./image-folder.js";
 
 /** The part of a data set: what a model learns from, or what it is judged by (`val` and `test` folders, `t10k-` files). */
 export type Split = "train" | "test";
@@ -57,5 +57,5 @@ async function inspect(path: string) {
   if (!found.isDirectory()) throw new Error(`${path}: is a file, but a folder is needed\n${LAYOUTS}`);
   const idx = await findIdx(path);
   const isIdx = idx.train !== null || idx.test !== null;
-  return { idx: isIdx ? idx : null, folders: isIdx ? { train: null, test: null } : await findSplits(path) };
+  return { idx: isIdx ? idx : null, folders: isIdx ? { train: null, test: null } : await findImageSplits(path) };
 }

@@ -29,7 +29,7 @@ export class ClassificationHead implements TaskHead {
   }
 }
 
-/** One symbol a frame, read by connectionist temporal classification; the first symbol is the blank. */
+/** One symbol a frame, read by connectionist temporal classification. */
 export class CtcHead implements TaskHead {
   readonly modules: Readonly<Record<string, Module>>;
   readonly #symbols: Linear;

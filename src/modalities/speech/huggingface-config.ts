@@ -1,5 +1,6 @@
 /** `config.json` of Hugging Face's `data2vec-audio`, field by field: each one is used, or refused where it asks for something else. */
 import { CheckpointError } from "../../checkpoint/error.js";
+import { vocabularyOf } from "../../data/audio/vocabulary.js";
 import { ffnDim, type SpeechModelConfig, type SpeechNetworkConfig, speechNetworkSchema } from "./config.js";
 
 /** What a speech model can be for. */
@@ -22,6 +23,8 @@ export interface DescribedSpeechModel {
   /** Names of classes and number of symbols, also where the model turns out to have no such head. */
   labels: string[];
   symbols: number;
+  /** Which symbol is the blank. */
+  blank: number;
   notes: string[];
 }
 
@@ -129,7 +132,7 @@ export function speechFromConfig(json: unknown, source = "config.json"): Describ
   if (layers !== model.convDims.length)
     throw fail("num_feat_extract_layers", `${layers}, but conv_dim has ${model.convDims.length} numbers`);
   const task = architectures.map((name) => ARCHITECTURES[name as string]).find((found) => found !== null) ?? null;
-  return { model, task, labels: labelsOf(json, fail), symbols: symbolCount(json, fail), notes };
+  return { model, task, labels: labelsOf(json, fail), ...symbolsOf(json, fail), notes };
 }
 
 /** `config.json` for a model; `masks` are what Hugging Face masks with when it trains it further. */
@@ -155,7 +158,6 @@ export function speechToConfig(
     mask_feature_min_masks: 0,
     add_adapter: false,
     use_weighted_layer_sum: false,
-    pad_token_id: 0,
     ...(task === "ctc" && { vocab_size: outputs!.length, ctc_loss_reduction: "sum", ctc_zero_infinity: true, ...tokenIds(outputs!) }),
     ...(task === "classify" && {
       id2label: Object.fromEntries(outputs!.map((label, id) => [id, label])),
@@ -165,19 +167,18 @@ export function speechToConfig(
   };
 }
 
-/** Ids of the symbols that begin and end a text there; null where the vocabulary has none. */
+/** Ids of the symbols that have a meaning there; null where the vocabulary lacks one. */
 function tokenIds(symbols: readonly string[]): object {
   const id = (symbol: string) => (symbols.includes(symbol) ? symbols.indexOf(symbol) : null);
-  return { bos_token_id: id("<s>"), eos_token_id: id("</s>") };
+  return { pad_token_id: vocabularyOf(symbols).blank, bos_token_id: id("<s>"), eos_token_id: id("</s>") };
 }
 
-function symbolCount({ vocab_size: count = 32, pad_token_id: blank = 0, architectures }: Record<string, unknown>, fail: Fail): number {
-  if (!Number.isSafeInteger(count) || (count as number) < 2 || (count as number) > 1e6) {
-    throw fail("vocab_size", `${JSON.stringify(count)} is no number of symbols`);
+function symbolsOf({ vocab_size: symbols = 32, pad_token_id: blank = 0 }: Record<string, unknown>, fail: Fail) {
+  if (!Number.isSafeInteger(symbols) || (symbols as number) < 1 || (symbols as number) > 1e6) {
+    throw fail("vocab_size", `${JSON.stringify(symbols)} is no number of symbols`);
   }
-  const reads = Array.isArray(architectures) && architectures.includes("Data2VecAudioForCTC");
-  if (reads && blank !== 0) throw fail("pad_token_id", `${JSON.stringify(blank)} is not supported, only 0: the first symbol is the blank`);
-  return count as number;
+  if (!Number.isSafeInteger(blank) || (blank as number) < 0) throw fail("pad_token_id", `${JSON.stringify(blank)} is no id of a symbol`);
+  return { symbols: symbols as number, blank: blank as number };
 }
 
 function labelsOf({ id2label, num_labels: count }: Record<string, unknown>, fail: Fail): string[] {

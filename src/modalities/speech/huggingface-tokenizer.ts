@@ -3,19 +3,20 @@ import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { CheckpointError } from "../../checkpoint/error.js";
 import { readJson, writeText } from "../../checkpoint/files.js";
+import { vocabularyOf } from "../../data/audio/vocabulary.js";
 
 const VOCABULARY = "vocab.json";
 const SETTINGS = "tokenizer_config.json";
 const BOUNDARY = "|";
 
-/** Writes the two files; the first symbol is the blank, which is called padding there. */
+/** Writes the two files; the blank is called padding there. */
 export async function writeSymbols(folder: string, symbols: readonly string[]): Promise<void> {
   const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
   const special = (symbol: string) => (symbols.includes(symbol) ? symbol : null);
   await writeText(path.join(folder, VOCABULARY), json(Object.fromEntries(symbols.map((symbol, id) => [symbol, id]))));
   const settings = {
     tokenizer_class: "Wav2Vec2CTCTokenizer",
-    pad_token: symbols[0],
+    pad_token: symbols[vocabularyOf(symbols).blank],
     bos_token: special("<s>"),
     eos_token: special("</s>"),
     unk_token: special("<unk>"),
@@ -29,9 +30,10 @@ export async function writeSymbols(folder: string, symbols: readonly string[]): 
 /**
  * The symbols of a model folder, in the order of its outputs; null where it has no `vocab.json`.
  *
+ * @param blank which symbol is the blank
  * @throws CheckpointError naming the file and what in it doesn't fit a model of `count` symbols
  */
-export async function readSymbols(folder: string, count: number): Promise<string[] | null> {
+export async function readSymbols(folder: string, count: number, blank: number): Promise<string[] | null> {
   const names = await readdir(folder);
   if (!names.includes(VOCABULARY)) return null;
   const file = path.join(folder, VOCABULARY);
@@ -53,17 +55,24 @@ export async function readSymbols(folder: string, count: number): Promise<string
   }
   const missing = symbols.indexOf(undefined);
   if (missing >= 0) throw new CheckpointError(`${file}: no symbol has the id ${missing}, and the model has ${count}`);
-  if (names.includes(SETTINGS)) checkSettings(await readJson(path.join(folder, SETTINGS)), symbols[0]!, path.join(folder, SETTINGS));
+  const padding = symbols[blank];
+  if (padding !== "<pad>" && padding !== "[PAD]") {
+    throw new CheckpointError(
+      `${file}: expected <pad> or [PAD] for pad_token_id ${blank}, the blank, got ${JSON.stringify(padding) ?? "none"}`,
+    );
+  }
+  const settings = path.join(folder, SETTINGS);
+  if (names.includes(SETTINGS)) checkSettings(await readJson(settings), padding, settings);
   return symbols as string[];
 }
 
-function checkSettings(json: unknown, first: string, file: string): void {
+function checkSettings(json: unknown, padding: string, file: string): void {
   if (typeof json !== "object" || json === null || Array.isArray(json)) throw new CheckpointError(`${file}: expected a JSON object`);
   const settings = json as Record<string, unknown>;
   const text = (value: unknown) =>
     typeof value === "object" && value !== null && "content" in value ? (value as { content: unknown }).content : value;
   for (const [field, wanted] of [
-    ["pad_token", first],
+    ["pad_token", padding],
     ["word_delimiter_token", BOUNDARY],
     ["replace_word_delimiter_char", " "],
   ] as const) {

@@ -156,9 +156,9 @@ function isHead(name: string): boolean {
 }
 
 /** The symbols of a folder; where it doesn't name them they have no text. */
-async function symbolsOf(folder: string, { symbols: count }: DescribedSpeechModel, notes: string[]): Promise<string[]> {
-  const symbols = await readSymbols(folder, count);
+async function symbolsOf(folder: string, { symbols: count, blank }: DescribedSpeechModel, notes: string[]): Promise<string[]> {
+  const symbols = await readSymbols(folder, count, blank);
   if (symbols !== null) return symbols;
   notes.push(`${folder}: there is no vocab.json; the model's ${count} symbols have no text`);
-  return Array.from({ length: count }, (_, id) => `<${id}>`);
+  return Array.from({ length: count }, (_, id) => (id === blank ? "<pad>" : `<${id}>`));
 }

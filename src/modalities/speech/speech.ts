@@ -2,7 +2,7 @@ import { emaScheduleOf, targetConfigOf } from "../../data2vec/config.js";
 import { Linear } from "../../nn/linear.js";
 import type { Init } from "../../nn/parameter.js";
 import type { Modality, TaskHead, TaskName } from "../modality.js";
-import { ffnDim, type SpeechConfig, type SpeechModelConfig, speechArchitecture, speechSchema } from "./config.js";
+import { ffnDim, SAMPLE_RATE, type SpeechConfig, type SpeechModelConfig, speechArchitecture, speechSchema } from "./config.js";
 import { openClipFiles, openJudgedClips, openLabelledClips, openMaskedClips } from "./data.js";
 import { SpeechEncoder } from "./encoder.js";
 import { ClassificationHead, CtcHead } from "./head.js";
@@ -35,6 +35,7 @@ export const speech: Modality<SpeechConfig, SpeechInput> = {
   openLabelled: openLabelledClips,
   openEvaluation: openJudgedClips,
   openFiles: openClipFiles,
+  positionSeconds: ({ model }) => model.convStrides.reduce((product, stride) => product * stride, 1) / SAMPLE_RATE,
   rawInputs: rawClips,
   saveModel: (folder, { config, parameters, task, outputs }) => {
     const model = { model: config.model, task: task === null ? null : speechTask(task), outputs: outputs === null ? null : [...outputs] };
