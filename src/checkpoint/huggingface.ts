@@ -15,6 +15,8 @@ export interface TensorRule {
   start?: number;
   /** A file may lack the tensor: the parameter is then left out, or zero. */
   missing?: "absent" | "zero";
+  /** The last two of its three axes stand the other way round here; such a tensor is a whole parameter. */
+  swapped?: boolean;
 }
 
 /** Parameters by name, and what is worth telling about how they came about. */
@@ -81,7 +83,7 @@ export function importTensors(tensors: ReadonlyMap<string, HostTensor>, rules: r
   const misshaped: string[] = [];
   const notes: string[] = [];
   const parameters = new Map<string, HostTensor>();
-  for (const { theirs, theirShape, ours, ourShape, start = 0, missing: ifMissing } of rules) {
+  for (const { theirs, theirShape, ours, ourShape, start = 0, missing: ifMissing, swapped } of rules) {
     const tensor = tensors.get(theirs);
     if (tensor === undefined && ifMissing === undefined) missing.push(theirs);
     if (tensor === undefined && ifMissing === "zero") {
@@ -95,7 +97,7 @@ export function importTensors(tensors: ReadonlyMap<string, HostTensor>, rules: r
     }
     const data = toFloat32(tensor, theirs);
     if (data.length === elementCount(ourShape)) {
-      parameters.set(ours, hostTensor(ourShape, data));
+      parameters.set(ours, hostTensor(ourShape, swapped ? swapLastAxes(data, theirShape) : data));
       continue;
     }
     const whole = parameters.get(ours) ?? hostTensor(ourShape, new Float32Array(elementCount(ourShape)));
@@ -112,14 +114,14 @@ export function importTensors(tensors: ReadonlyMap<string, HostTensor>, rules: r
 }
 
 /**
- * The tensors of a model from its parameters, as views of them.
+ * The tensors of a model from its parameters, as views of them where the order of the elements is the same.
  *
  * @throws CheckpointError when a parameter is missing, has another shape, is known to no rule, or isn't 0 where no rule covers it
  */
 export function exportTensors(parameters: ReadonlyMap<string, HostTensor>, rules: readonly TensorRule[]): Map<string, HostTensor> {
   const result = new Map<string, HostTensor>();
   const covered = new Map<string, number>();
-  for (const { theirs, theirShape, ours, ourShape, start = 0, missing } of rules) {
+  for (const { theirs, theirShape, ours, ourShape, start = 0, missing, swapped } of rules) {
     const parameter = parameters.get(ours);
     if (parameter === undefined && missing !== undefined) continue;
     if (parameter === undefined) throw new CheckpointError(`the parameter ${ours} is missing`);
@@ -130,12 +132,24 @@ export function exportTensors(parameters: ReadonlyMap<string, HostTensor>, rules
     const end = start + elementCount(theirShape);
     expectZeros(data, covered.get(ours) ?? 0, start, ours);
     covered.set(ours, end);
-    result.set(theirs, hostTensor(theirShape, data.subarray(start, end)));
+    result.set(theirs, hostTensor(theirShape, swapped ? swapLastAxes(data, ourShape) : data.subarray(start, end)));
   }
   for (const [name, parameter] of parameters) {
     const end = covered.get(name);
     if (end === undefined) throw new CheckpointError(`the parameter ${name} has no place in the Hugging Face layout`);
     expectZeros(toFloat32(parameter, name), end, parameter.data.length, name);
+  }
+  return result;
+}
+
+/** The elements of an array of this shape with its last two axes exchanged. */
+function swapLastAxes(data: Float32Array, [outer, rows, columns]: readonly number[]): Float32Array {
+  const result = new Float32Array(data.length);
+  for (let i = 0; i < outer; i++) {
+    const at = i * rows * columns;
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) result[at + column * rows + row] = data[at + row * columns + column];
+    }
   }
   return result;
 }

@@ -1,6 +1,8 @@
 /** The keys of the method under `model.*`, the same for every modality: targets, loss and teacher. */
 import { z } from "zod";
-import { stepsOrFraction } from "../config/train.js";
+import { resolveSteps, stepsOrFraction } from "../config/train.js";
+import type { TargetConfig } from "./pretraining.js";
+import type { EmaSchedule } from "./teacher.js";
 
 const normalization = () => z.enum(["none", "layer", "instance"]);
 
@@ -31,3 +33,14 @@ export const methodShape = {
 
 /** Values of the method. */
 export type MethodConfig = z.output<z.ZodObject<typeof methodShape>>;
+
+/** The target of a model of the given width. */
+export function targetConfigOf(method: MethodConfig & { dim: number }): TargetConfig {
+  const scales = { mean: 1 / method.dim, sqrtDim: 1 / Math.sqrt(method.dim) };
+  return { ...method, lossScale: typeof method.lossScale === "number" ? method.lossScale : scales[method.lossScale] };
+}
+
+/** The teacher's decay over a run of so many steps. */
+export function emaScheduleOf({ emaDecay, emaEndDecay, emaAnnealSteps }: MethodConfig, steps: number): EmaSchedule {
+  return { emaDecay, emaEndDecay, emaAnnealUpdates: emaAnnealSteps === null ? steps : resolveSteps(emaAnnealSteps, steps) };
+}

@@ -13,17 +13,19 @@ export interface Conv1dConfig extends Conv1dOptions {
   bias?: boolean;
 }
 
-/** Convolution over time, channels last; weight (out, kernel, in / groups), bias (out) starting at zero. */
+const ZERO: Init = { kind: "constant", value: 0 };
+
+/** Convolution over time, channels last; weight (out, kernel, in / groups), bias (out), which starts at zero unless told otherwise. */
 export class Conv1d extends Module {
   readonly weight: Parameter;
   /** Null in a convolution without bias. */
   readonly bias: Parameter | null;
   readonly #options: Conv1dOptions;
 
-  constructor({ inChannels, outChannels, kernel, bias = true, ...options }: Conv1dConfig, init: Init) {
+  constructor({ inChannels, outChannels, kernel, bias = true, ...options }: Conv1dConfig, init: Init, biasInit: Init = ZERO) {
     super();
     this.weight = this.parameter("weight", [outChannels, kernel, inChannels / (options.groups ?? 1)], { init });
-    this.bias = bias ? this.parameter("bias", [outChannels], { init: { kind: "constant", value: 0 } }) : null;
+    this.bias = bias ? this.parameter("bias", [outChannels], { init: biasInit }) : null;
     this.#options = options;
   }
 

@@ -1,29 +1,32 @@
-import { expectShape } from "../tensor/shape.js";
+import { expectShape, ShapeError } from "../tensor/shape.js";
 import { accumulate, addingGrad, record } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 /**
- * gelu(layerNorm(x)) over the last axis: x (..., dim), weight and bias (dim). What lies between the two is never stored, so that the
- * long activations of a feature extractor are read and written once.
+ * gelu(layerNorm(x)) over the last axis: x (..., dim), weight and bias (dim), or both null for a norm without them. What lies between the
+ * two is never stored, so that the long activations of a feature extractor are read and written once.
  */
-export function layerNormGelu(x: Tensor, weight: Tensor, bias: Tensor, eps: number): Tensor {
+export function layerNormGelu(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number): Tensor {
   const { device } = x;
   const { kernels } = device;
-  const dim = weight.count;
+  const dim = x.shape[x.shape.length - 1];
   const rows = x.count / dim;
-  expectShape("layerNormGelu: x", x.shape, [...x.shape.slice(0, -1), dim]);
-  expectShape("layerNormGelu: bias", bias.shape, weight.shape);
+  if ((weight === null) !== (bias === null)) throw new ShapeError("layerNormGelu: bias: expected together with weight, or neither");
+  if (weight !== null) expectShape("layerNormGelu: weight", weight.shape, [dim]);
+  if (bias !== null) expectShape("layerNormGelu: bias", bias.shape, [dim]);
+  const weightPtr = weight?.ptr ?? 0;
+  const biasPtr = bias?.ptr ?? 0;
 
   const y = device.empty(x.shape, "layerNormGelu");
   const mean = device.empty([rows], "layerNormGelu mean");
   const rstd = device.empty([rows], "layerNormGelu rstd");
-  kernels.layerNormGelu(y.ptr, mean.ptr, rstd.ptr, x.ptr, weight.ptr, bias.ptr, rows, dim, eps);
+  kernels.layerNormGelu(y.ptr, mean.ptr, rstd.ptr, x.ptr, weightPtr, biasPtr, rows, dim, eps);
 
   record(y, [x, weight, bias], (dy) => {
     const dWeight = addingGrad(weight);
     const dBias = addingGrad(bias);
     const into = (dx: number) =>
-      kernels.layerNormGeluGrad(dx, dWeight, dBias, dy.ptr, x.ptr, weight.ptr, bias.ptr, mean.ptr, rstd.ptr, rows, dim);
+      kernels.layerNormGeluGrad(dx, dWeight, dBias, dy.ptr, x.ptr, weightPtr, biasPtr, mean.ptr, rstd.ptr, rows, dim);
     if (x.requiresGrad) accumulate(x, into);
     else into(device.empty(x.shape, "layerNormGelu discarded gradient").ptr);
   });

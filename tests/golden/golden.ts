@@ -9,8 +9,8 @@ export interface GoldenCase {
   meta: { optimizer?: Record<string, number>; ema?: { decay_used: number } };
   file(name: string): Promise<Map<string, HostTensor>>;
   io: Map<string, HostTensor>;
-  /** Largest difference between the original in f32 and in f64, per tensor. */
-  uncertainty(name: string): number;
+  /** Largest difference between the original in f32 and in f64, of a tensor of a file (by its stem, "io" unless told otherwise). */
+  uncertainty(name: string, file?: string): number;
 }
 
 export async function goldenCase(name: string): Promise<GoldenCase> {
@@ -18,13 +18,12 @@ export async function goldenCase(name: string): Promise<GoldenCase> {
   const json = async (file: string) => JSON.parse(await readFile(new URL(file, folder), "utf8"));
   const file = (stem: string) => readSafetensors(new URL(`${stem}.safetensors`, folder).pathname);
   const meta = await json("meta.json");
-  const uncertainties: Record<string, number> = meta.files["io.safetensors"].f32_vs_f64_maxabs;
   return {
     config: await json("config.json"),
     meta,
     file,
     io: await file("io"),
-    uncertainty: (tensor) => uncertainties[tensor] ?? 0,
+    uncertainty: (tensor, stem = "io") => meta.files[`${stem}.safetensors`].f32_vs_f64_maxabs?.[tensor] ?? 0,
   };
 }
 

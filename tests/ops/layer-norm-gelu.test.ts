@@ -6,6 +6,7 @@ import { layerNorm } from "../../src/ops/layer-norm.js";
 import { layerNormGelu } from "../../src/ops/layer-norm-gelu.js";
 import { meanPool } from "../../src/ops/mean-pool.js";
 import { backward } from "../../src/tensor/tape.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
 import { devices } from "../devices.js";
 import { describeOp } from "./describe-op.js";
 
@@ -53,7 +54,7 @@ describe.each(devices)("layerNormGelu on $name", ({ open }) => {
     using device = open();
     device.setScalars({ normalizer: 2 });
     const ramp = (count: number, step: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(step * (i + 1)));
-    const run = async (op: typeof layerNormGelu) => {
+    const run = async (op: (x: Tensor, weight: Tensor, bias: Tensor, eps: number) => Tensor) => {
       using _ = device.scope();
       const inputs = [device.from(ramp(2 * 5 * 11, 1.7), [2, 5, 11]), device.from(ramp(11, 0.9), [11]), device.from(ramp(11, 2.3), [11])];
       for (const [i, input] of inputs.entries()) input.requiresGrad = i > 0 || wanted;
@@ -69,5 +70,18 @@ describe.each(devices)("layerNormGelu on $name", ({ open }) => {
       expect(scale).toBeGreaterThan(0);
       for (const [e, value] of values.entries()) expect(Math.abs(value - apart[i][e])).toBeLessThanOrEqual(1e-5 * scale);
     }
+  });
+
+  it("without weight and bias is that of ones and zeros", async () => {
+    using device = open();
+    using _ = device.scope();
+    const x = device.from(
+      Float32Array.from({ length: 55 }, (_, i) => Math.sin(1.7 * (i + 1))),
+      [5, 11],
+    );
+    const ones = device.from(new Float32Array(11).fill(1), [11]);
+    const zeros = device.from(new Float32Array(11), [11]);
+    expect(await layerNormGelu(x, null, null, 1e-5).read()).toEqual(await layerNormGelu(x, ones, zeros, 1e-5).read());
+    expect(() => layerNormGelu(x, ones, null, 1e-5)).toThrow("layerNormGelu: bias: expected together with weight");
   });
 });

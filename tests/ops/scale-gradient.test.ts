@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+import { scaleGradient } from "../../src/ops/scale-gradient.js";
+import { backward, passGrad, record } from "../../src/tensor/tape.js";
+import { devices } from "../devices.js";
+
+describe.each(devices)("scaleGradient on $name", ({ open }) => {
+  it("leaves the values, and scales what flows back", async () => {
+    using device = open();
+    using _ = device.scope();
+    const values = Float32Array.from({ length: 3 * 7 }, (_, i) => Math.sin(i + 1));
+    const x = device.from(values, [3, 7]);
+    x.requiresGrad = true;
+    const y = scaleGradient(x, 0.25);
+    expect(await y.read()).toEqual(values);
+    const loss = device.empty([1], "sum(x) + sum(8 y)");
+    record(loss, [x, y], () => {
+      passGrad(x, device.from(new Float32Array(21).fill(1), [3, 7]));
+      passGrad(y, device.from(new Float32Array(21).fill(8), [3, 7]));
+    });
+    backward(loss);
+    expect(await x.grad!.read()).toEqual(new Float32Array(21).fill(1 + 8 * 0.25));
+  });
+
+  it("is nothing for 1", () => {
+    using device = open();
+    using _ = device.scope();
+    const x = device.from([1], [1]);
+    expect(scaleGradient(x, 1)).toBe(x);
+  });
+});
