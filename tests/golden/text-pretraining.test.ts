@@ -62,7 +62,7 @@ const ids = (tensor: HostTensor) => {
     const padding = values.subarray(row * TIME, (row + 1) * TIME).indexOf(PADDING);
     return padding < 0 ? TIME : padding;
   });
-  return { ids: values, batch: lengths.length, time: TIME, lengths };
+  return { tokens: values, shape: [lengths.length, TIME] as const, lengths };
 };
 
 const floats = async (tensor: Tensor) => (await tensor.read()) as Float32Array;
@@ -85,7 +85,7 @@ describe.each(devices)("one data2vec update of text on $name", ({ open }) => {
 
     const source = ids(golden.io.get("input.src_tokens")!);
     const clean = ids(golden.io.get("input.target_tokens")!);
-    const rows = [...source.ids.keys()].filter((i) => source.ids[i] === MASK);
+    const rows = [...source.tokens.keys()].filter((i) => source.tokens[i] === MASK);
     expect(rows.length).toBe(Number(golden.io.get("output.sample_size")!.data[0]));
     const scope = device.scope();
     const batch = {

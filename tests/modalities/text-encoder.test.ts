@@ -51,9 +51,9 @@ describe("token input", () => {
   });
 
   it("pads to the longest", () => {
-    const { ids, batch, time, lengths } = padTokens(CLEAN, 1);
-    expect([batch, time, ...lengths]).toEqual([2, 5, 5, 3]);
-    expect([...ids]).toEqual([0, 5, 6, 7, 2, 0, 8, 2, 1, 1]);
+    const { tokens, shape, lengths } = padTokens(CLEAN, 1);
+    expect([...shape, ...lengths]).toEqual([2, 5, 5, 3]);
+    expect([...tokens]).toEqual([0, 5, 6, 7, 2, 0, 8, 2, 1, 1]);
   });
 });
 

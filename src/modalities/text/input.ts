@@ -16,12 +16,11 @@ export interface TextInput {
   padding: Tensor | null;
 }
 
-/** Sequences of ids side by side in host memory. */
+/** Sequences of ids side by side in host memory, padded at the right. */
 export interface PaddedTokens {
   /** (batch, time), row-major. */
-  ids: Int32Array;
-  batch: number;
-  time: number;
+  tokens: Int32Array;
+  shape: readonly [batch: number, time: number];
   /** Tokens of each sample without padding. */
   lengths: Int32Array;
 }
@@ -42,19 +41,19 @@ export function positionIds(ids: Int32Array, time: number, paddingId: number): I
 export function padTokens(sequences: readonly ArrayLike<number>[], paddingId: number): PaddedTokens {
   const lengths = Int32Array.from(sequences, ({ length }) => length);
   const time = lengths.reduce((longest, length) => Math.max(longest, length), 0);
-  const ids = new Int32Array(sequences.length * time).fill(paddingId);
-  for (const [row, sequence] of sequences.entries()) ids.set(sequence, row * time);
-  return { ids, batch: sequences.length, time, lengths };
+  const tokens = new Int32Array(sequences.length * time).fill(paddingId);
+  for (const [row, sequence] of sequences.entries()) tokens.set(sequence, row * time);
+  return { tokens, shape: [sequences.length, time], lengths };
 }
 
 /** Copies padded sequences to the device; nothing attends to padding, and its embeddings are zero. */
-export function uploadTokens(device: Device, { ids, batch, time, lengths }: PaddedTokens, paddingId: number): TextInput {
-  const shape = [batch, time];
+export function uploadTokens(device: Device, { tokens, shape, lengths }: PaddedTokens, paddingId: number): TextInput {
+  const [batch, time] = shape;
   const isPadded = lengths.some((length) => length < time);
-  const padding = () => Int32Array.from(ids, (_, at) => (at % time < lengths[Math.floor(at / time)] ? 0 : 1));
+  const padding = () => Int32Array.from(tokens, (_, at) => (at % time < lengths[Math.floor(at / time)] ? 0 : 1));
   return {
-    tokens: device.fromIndices(ids, shape, "tokens"),
-    positions: device.fromIndices(positionIds(ids, time, paddingId), shape, "positions"),
+    tokens: device.fromIndices(tokens, shape, "tokens"),
+    positions: device.fromIndices(positionIds(tokens, time, paddingId), shape, "positions"),
     types: null,
     lengths: isPadded ? device.fromIndices(lengths, [batch], "lengths") : null,
     padding: isPadded ? device.fromIndices(padding(), shape, "padding") : null,
