@@ -96,6 +96,13 @@ export const textDataSchema = z.strictObject({
     .max(1e8)
     .nullable()
     .describe("Most tokens of a batch, padding included, beside train.batchSize, which is then the most samples; null is no such limit."),
+  cache: z
+    .string()
+    .min(1)
+    .nullable()
+    .describe(
+      "Pretraining: folder where the corpus is kept as token ids for the next time; null reads it anew and keeps the ids in memory.",
+    ),
   textField: z.string().min(1).max(256).describe("Field of JSON lines, or column of Parquet, that holds the text of a corpus."),
 });
 

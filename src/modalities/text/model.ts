@@ -1,4 +1,6 @@
 /** Text models as they are made, saved and loaded. */
+import path from "node:path";
+import { writeText } from "../../checkpoint/files.js";
 import type { RegressionHead } from "../../data2vec/pretraining.js";
 import { Linear } from "../../nn/linear.js";
 import type { LoadedModel, SavedModel, TaskHead, TaskName } from "../modality.js";
@@ -6,9 +8,10 @@ import { ffnDim, type TextConfig, type TextModelConfig } from "./config.js";
 import { TextEncoder } from "./encoder.js";
 import { TextClassifier, TextPooler, TwoLayerHead } from "./head.js";
 import { readTextModel, writeTextModel } from "./huggingface.js";
-import type { TextProblem, TextTokenIds } from "./huggingface-config.js";
+import type { TextProblem } from "./huggingface-config.js";
 import type { TextInput } from "./input.js";
 import { fitToArchitecture, textPresets } from "./presets.js";
+import { companionTokenIds, hasTokenizer } from "./tokenizer.js";
 
 /** The network; a teacher has none of the embeddings. */
 export function createTextEncoder({ model }: TextConfig, { embeds }: { embeds: boolean }): TextEncoder {
@@ -28,17 +31,20 @@ export function createTextHead({ model }: TextConfig, task: TaskName, outputs: n
   return new TextClassifier(model, outputs);
 }
 
-/** Writes `config.json` and the weights of a model folder. */
-export function saveTextModel(folder: string, saved: SavedModel<TextConfig>, tokens: TextTokenIds): Promise<void> {
-  const { config, parameters, task, outputs } = saved;
+/** Writes a model folder: `config.json`, the weights, and the files of the tokenizer. */
+export async function saveTextModel(folder: string, saved: SavedModel<TextConfig>): Promise<void> {
+  const { config, parameters, task, outputs, companions = {} } = saved;
+  const tokens = companionTokenIds(companions);
   const problem: TextProblem = task === null ? null : task === "regress" ? "regression" : "single";
-  return writeTextModel(folder, parameters, { model: config.model, problem, labels: outputs === null ? null : [...outputs], tokens });
+  await writeTextModel(folder, parameters, { model: config.model, problem, labels: outputs === null ? null : [...outputs], tokens });
+  for (const [name, content] of Object.entries(companions)) await writeText(path.join(folder, name), content);
 }
 
 /** Reads a model folder; a body has a pooler only where the folder has one. */
 export async function loadTextModel(folder: string): Promise<LoadedModel<TextConfig, TextInput>> {
   const { model, parameters, notes } = await readTextModel(folder);
-  const config = fitToArchitecture(textPresets.finetune.base, { model: model.model });
+  const fitted = fitToArchitecture(textPresets.finetune.base, { model: model.model });
+  const config = { ...fitted, data: { ...fitted.data, tokenizer: (await hasTokenizer(folder)) ? folder : null } };
   const task = model.problem === null ? null : model.problem === "regression" ? "regress" : "classify";
   const hasPooler = parameters.has("pooler.dense.weight");
   return {

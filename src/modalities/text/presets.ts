@@ -93,6 +93,7 @@ const baseData: TextDataConfig = {
   tokensPerSample: 512,
   packing: "complete_doc",
   batchTokens: 8192,
+  cache: null,
   textField: "text",
 };
 const smallData: TextDataConfig = { ...baseData, tokensPerSample: 128, batchTokens: null };
