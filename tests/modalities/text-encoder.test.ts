@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { readParameters } from "../../src/checkpoint/parameters.js";
 import { toFloat32 } from "../../src/checkpoint/safetensors.js";
+import { padded } from "../../src/data/text/loader.js";
 import { Data2VecPretraining } from "../../src/data2vec/pretraining.js";
 import { TextEncoder } from "../../src/modalities/text/encoder.js";
 import { TwoLayerHead } from "../../src/modalities/text/head.js";
-import { padTokens, positionIds, uploadTokens } from "../../src/modalities/text/input.js";
+import { positionIds, uploadTokens } from "../../src/modalities/text/input.js";
 import { backward } from "../../src/tensor/tape.js";
 import { devices } from "../devices.js";
 
@@ -35,25 +36,13 @@ const RECIPE = {
   lossScale: 1,
 } as const;
 
-const CLEAN = [
-  [0, 5, 6, 7, 2],
-  [0, 8, 2],
-];
-const MASKED = [
-  [0, 19, 19, 7, 2],
-  [0, 19, 2],
-];
+const CLEAN = [Int32Array.of(0, 5, 6, 7, 2), Int32Array.of(0, 8, 2)];
+const MASKED = [Int32Array.of(0, 19, 19, 7, 2), Int32Array.of(0, 19, 2)];
 
 describe("token input", () => {
   it("counts positions from the padding id on, row by row, and skips padding", () => {
     expect([...positionIds(Int32Array.of(0, 5, 2, 1, 0, 2, 1, 1), 4, 1)]).toEqual([2, 3, 4, 1, 2, 3, 1, 1]);
     expect([...positionIds(Int32Array.of(3, 4, 0), 3, 0)]).toEqual([1, 2, 0]);
-  });
-
-  it("pads to the longest", () => {
-    const { tokens, shape, lengths } = padTokens(CLEAN, 1);
-    expect([...shape, ...lengths]).toEqual([2, 5, 5, 3]);
-    expect([...tokens]).toEqual([0, 5, 6, 7, 2, 0, 8, 2, 1, 1]);
   });
 });
 
@@ -77,8 +66,8 @@ describe.each(devices)("TextEncoder on $name", ({ open }) => {
     await device.scoped(async () => {
       device.setScalars({ normalizer: 3 });
       const batch = {
-        input: uploadTokens(device, padTokens(CLEAN, 1), 1),
-        masked: uploadTokens(device, padTokens(MASKED, 1), 1),
+        input: uploadTokens(device, padded(CLEAN, 1), 1),
+        masked: uploadTokens(device, padded(MASKED, 1), 1),
         mask: null,
         maskedRows: device.fromIndices(Int32Array.of(1, 2, 6), [3]),
       };
@@ -92,8 +81,8 @@ describe.each(devices)("TextEncoder on $name", ({ open }) => {
     const task = method(device, false);
     const { student } = task;
     await device.scoped(async () => {
-      const run = async (sequences: number[][]) => {
-        const input = uploadTokens(device, padTokens(sequences, 1), 1);
+      const run = async (sequences: Int32Array[]) => {
+        const input = uploadTokens(device, padded(sequences, 1), 1);
         return (await device.noGrad(() => student.encode(student.embed(input), { mask: null, train: false })).read()) as Float32Array;
       };
       const together = await run(CLEAN);
@@ -102,8 +91,8 @@ describe.each(devices)("TextEncoder on $name", ({ open }) => {
 
       device.setScalars({ normalizer: 3 });
       const batch = {
-        input: uploadTokens(device, padTokens(CLEAN, 1), 1),
-        masked: uploadTokens(device, padTokens(MASKED, 1), 1),
+        input: uploadTokens(device, padded(CLEAN, 1), 1),
+        masked: uploadTokens(device, padded(MASKED, 1), 1),
         mask: null,
         maskedRows: device.fromIndices(Int32Array.of(1, 2, 6), [3]),
       };
@@ -123,7 +112,7 @@ describe.each(devices)("TextEncoder on $name", ({ open }) => {
     using device = open();
     const task = method(device, false);
     device.scoped(() => {
-      const input = uploadTokens(device, padTokens(CLEAN, 1), 1);
+      const input = uploadTokens(device, padded(CLEAN, 1), 1);
       const mask = device.fromIndices(new Int32Array(10), [2, 5]);
       expect(() => task.student.encode(task.student.embed(input), { mask, train: false })).toThrow("put the token <mask> into the input");
       expect(() => task.teacher.embed(input)).toThrow("has no embedding");

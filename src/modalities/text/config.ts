@@ -95,7 +95,9 @@ export const textDataSchema = z.strictObject({
     .min(1)
     .max(1e8)
     .nullable()
-    .describe("Most tokens of a batch, padding included, beside train.batchSize, which is then the most samples; null is no such limit."),
+    .describe(
+      "Pretraining: most tokens of a batch, padding included, beside train.batchSize, which is then the most samples; null is no such limit.",
+    ),
   cache: z
     .string()
     .min(1)

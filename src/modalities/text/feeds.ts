@@ -1,12 +1,12 @@
 import { Philox } from "../../backend/philox.js";
+import type { LabelledTextBatch, LabelledTextLoader } from "../../data/text/example.js";
 import type { TextBatch, TextLoader } from "../../data/text/loader.js";
 import { maskTokens, type TextMasking } from "../../data/text/mask.js";
 import type { Tokenizer } from "../../data/text/tokenizer.js";
 import type { MaskedInput } from "../../data2vec/pretraining.js";
-import type { Companions, PretrainingFeed } from "../modality.js";
+import type { Companions, EvaluationFeed, Expected, LabelledBatch, PretrainingFeed } from "../modality.js";
 import type { PreparedBatch } from "../prepared-batch.js";
 import { type PaddedTokens, type TextInput, uploadTokens } from "./input.js";
-import { tokenizerCompanions } from "./tokenizer.js";
 
 /** The number of masked rows is rounded up to a multiple, so that few shapes occur and none is empty. */
 const ROWS_MULTIPLE = 16;
@@ -15,6 +15,7 @@ const ROWS_MULTIPLE = 16;
 export interface MaskedTextOptions {
   masking: TextMasking;
   tokenizer: Tokenizer;
+  companions: Companions;
   seed: number;
   /** Called when the feed is closed. */
   close: () => Promise<void>;
@@ -32,7 +33,7 @@ export class MaskedTextFeed implements PretrainingFeed<TextInput> {
   ) {
     this.size = loader.source.size;
     this.batchesPerEpoch = loader.stepsPerEpoch;
-    this.companions = tokenizerCompanions(options.tokenizer);
+    this.companions = options.companions;
   }
 
   async *batches(from: number): AsyncIterable<PreparedBatch<MaskedInput<TextInput>>> {
@@ -83,5 +84,55 @@ export class MaskedTextFeed implements PretrainingFeed<TextInput> {
       rows.push(at);
     }
     return { masked: { tokens, shape: batch.shape, lengths: batch.lengths }, rows };
+  }
+}
+
+/** What labelled texts are to give: one of so many classes, or their score over `scale`. */
+export type TextTargets = { kind: "classes"; classes: number } | { kind: "values"; scale: number };
+
+/** Texts with their targets. */
+export class LabelledTextFeed implements EvaluationFeed<TextInput> {
+  readonly size: number;
+  readonly batchesPerEpoch: number;
+
+  constructor(
+    private readonly loader: LabelledTextLoader,
+    private readonly pad: number,
+    private readonly targets: TextTargets,
+  ) {
+    this.size = loader.set.size;
+    this.batchesPerEpoch = loader.stepsPerEpoch;
+  }
+
+  async *batches(from: number): AsyncIterable<LabelledBatch<TextInput>> {
+    for await (const batch of this.loader.from(from)) {
+      const [size] = batch.shape;
+      const { values, width, expected } = this.#targetsOf(batch);
+      yield {
+        size,
+        weight: size,
+        names: batch.names,
+        expected,
+        upload: (device) => ({
+          input: uploadTokens(device, batch, this.pad),
+          mask: null,
+          targets: device.from(values, [size, width], "targets"),
+          targetLengths: null,
+        }),
+      };
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  #targetsOf({ labels, scores }: LabelledTextBatch): { values: Float32Array; width: number; expected: Expected } {
+    const { targets } = this;
+    if (targets.kind === "values") {
+      const values = scores.map((score) => score / targets.scale);
+      return { values, width: 1, expected: { kind: "values", values } };
+    }
+    const values = new Float32Array(labels.length * targets.classes);
+    for (const [row, label] of labels.entries()) values[row * targets.classes + label] = 1;
+    return { values, width: targets.classes, expected: { kind: "classes", labels } };
   }
 }

@@ -1,8 +1,10 @@
+import { encodeExample } from "../../data/text/example.js";
+import { padded } from "../../data/text/loader.js";
 import { readLines } from "../../data/text/text-files.js";
 import type { Device } from "../../tensor/device.js";
 import type { PreparedBatch } from "../prepared-batch.js";
 import type { TextConfig } from "./config.js";
-import { encodeSegments, padTokens, type TextInput, uploadTokens } from "./input.js";
+import { type TextInput, uploadTokens } from "./input.js";
 import { requireTokenizer } from "./tokenizer.js";
 
 /** Texts of one micro-batch where no gradient is needed. */
@@ -18,9 +20,9 @@ export async function* openTextFiles(files: readonly string[], config: TextConfi
   let names: string[] = [];
   let sequences: Int32Array[] = [];
   const batch = (): PreparedBatch<TextInput> => {
-    const padded = padTokens(sequences, pad);
+    const tokens = padded(sequences, pad);
     const size = names.length;
-    const prepared = { size, weight: size, names, upload: (device: Device) => uploadTokens(device, padded, pad) };
+    const prepared = { size, weight: size, names, upload: (device: Device) => uploadTokens(device, tokens, pad) };
     [names, sequences] = [[], []];
     return prepared;
   };
@@ -32,7 +34,7 @@ export async function* openTextFiles(files: readonly string[], config: TextConfi
         if (segments.length > 2)
           throw new Error(`${file}:${number}: expected a text, or two with a tab between them, got ${segments.length}`);
         names.push(`${file}:${number}`);
-        sequences.push(encodeSegments(tokenizer, segments, config.data.tokensPerSample));
+        sequences.push(encodeExample(tokenizer, segments[0], segments[1] ?? null, config.data.tokensPerSample));
         if (names.length === INFERENCE_BATCH) yield batch();
       }
     }

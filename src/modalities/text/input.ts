@@ -1,5 +1,5 @@
 /** Text as an encoder takes it, and how token ids in host memory become that. */
-import type { Tokenizer } from "../../data/text/tokenizer.js";
+import type { TextBatch } from "../../data/text/loader.js";
 import type { Device } from "../../tensor/device.js";
 import type { Tensor } from "../../tensor/tensor.js";
 
@@ -18,13 +18,7 @@ export interface TextInput {
 }
 
 /** Sequences of ids side by side in host memory, padded at the right. */
-export interface PaddedTokens {
-  /** (batch, time), row-major. */
-  tokens: Int32Array;
-  shape: readonly [batch: number, time: number];
-  /** Tokens of each sample without padding. */
-  lengths: Int32Array;
-}
+export type PaddedTokens = Pick<TextBatch, "tokens" | "shape" | "lengths">;
 
 /**
  * Rows of the table of positions for ids (batch, time): the padding id plus the number of tokens up to and including this one; the padding
@@ -36,32 +30,6 @@ export function positionIds(ids: Int32Array, time: number, paddingId: number): I
     if (at % time === 0) count = 0;
     return id === paddingId ? paddingId : paddingId + ++count;
   });
-}
-
-/** Pads sequences to the length of the longest. */
-export function padTokens(sequences: readonly ArrayLike<number>[], paddingId: number): PaddedTokens {
-  const lengths = Int32Array.from(sequences, ({ length }) => length);
-  const time = lengths.reduce((longest, length) => Math.max(longest, length), 0);
-  const tokens = new Int32Array(sequences.length * time).fill(paddingId);
-  for (const [row, sequence] of sequences.entries()) tokens.set(sequence, row * time);
-  return { tokens, shape: [sequences.length, time], lengths };
-}
-
-/**
- * A text, or two, as RoBERTa takes them: `<s> A </s>` or `<s> A </s> </s> B </s>`, of at most `limit` tokens; the longer text is cut first, at
- * its end.
- */
-export function encodeSegments(tokenizer: Tokenizer, segments: readonly string[], limit: number): Int32Array {
-  const { bos, eos } = tokenizer.special;
-  const encoded = segments.map((segment) => tokenizer.encode(segment));
-  const around = 2 * segments.length;
-  let excess = encoded.reduce((sum, { length }) => sum + length, around) - limit;
-  for (; excess > 0; excess--) {
-    const longest = encoded.reduce((a, b) => (b.length > a.length ? b : a));
-    if (longest.length === 0) throw new RangeError(`text: ${limit} tokens are too few for ${segments.length} texts`);
-    longest.pop();
-  }
-  return Int32Array.from([bos, ...encoded.flatMap((ids, i) => (i === 0 ? [...ids, eos] : [eos, ...ids, eos]))]);
 }
 
 /** Copies padded sequences to the device; nothing attends to padding, and its embeddings are zero. */

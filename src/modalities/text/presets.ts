@@ -182,8 +182,8 @@ const finetune: Record<PresetName, TextConfig> = {
     data: smallData,
     train: { ...glue, steps: 2000, learningRate: 2e-4, warmupSteps: 0.06, clipNorm: 5, saveEvery: 200, evaluateEvery: 200 },
   },
-  base: { model: baseModel, data: { ...baseData, batchTokens: 4400 }, train: glue },
-  large: { model: largeModel, data: { ...baseData, batchTokens: 4400 }, train: glue },
+  base: { model: baseModel, data: { ...baseData, batchTokens: null }, train: glue },
+  large: { model: largeModel, data: { ...baseData, batchTokens: null }, train: glue },
 };
 
 /** Every preset, by stage and size. */

@@ -5,7 +5,7 @@ import type { OnSkip, PretrainingFeed } from "../modality.js";
 import type { TextConfig, TextModelConfig } from "./config.js";
 import { MaskedTextFeed } from "./feeds.js";
 import type { TextInput } from "./input.js";
-import { chooseTokenizer, learnTokenizer } from "./tokenizer.js";
+import { chooseTokenizer, learnTokenizer, tokenizerCompanions } from "./tokenizer.js";
 
 /**
  * A corpus for pretraining, with the masks of the configuration. It is read with the tokenizer of the run, that of `data.tokenizer`, or one
@@ -35,7 +35,13 @@ export async function openMaskedText(
       training: true,
       onSkip,
     });
-    return new MaskedTextFeed(loader, { masking: maskingOf(model), tokenizer, seed: train.seed, close: () => corpus.close() });
+    return new MaskedTextFeed(loader, {
+      masking: maskingOf(model),
+      tokenizer,
+      companions: tokenizerCompanions(tokenizer, config),
+      seed: train.seed,
+      close: () => corpus.close(),
+    });
   } catch (error) {
     await corpus.close();
     throw error;

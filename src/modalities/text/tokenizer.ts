@@ -57,9 +57,11 @@ export async function learnTokenizer(corpus: string, config: TextConfig): Promis
   return fitting(await trainTokenizer(lines(), { vocab: config.model.vocabSize }), config, corpus);
 }
 
-/** What a checkpoint holds of a tokenizer. */
-export function tokenizerCompanions(tokenizer: Tokenizer): Companions {
-  return tokenizerFiles(tokenizer);
+/** What a checkpoint holds of a tokenizer: Hugging Face's files, which also say how long a text the model takes. */
+export function tokenizerCompanions(tokenizer: Tokenizer, { model }: TextConfig): Companions {
+  const files = tokenizerFiles(tokenizer);
+  const config = { ...JSON.parse(files["tokenizer_config.json"]), model_max_length: model.maxPositions };
+  return { ...files, "tokenizer_config.json": `${JSON.stringify(config, null, 2)}\n` };
 }
 
 /** The ids that `config.json` names, from the files that go with a model. */
