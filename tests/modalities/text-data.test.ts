@@ -208,6 +208,25 @@ describe("fine-tuning on text", () => {
     await expect(text.openLabelled(at("kinds"), config, { task: "ctc", onSkip })).rejects.toThrow("task ctc: expected classify or regress");
   });
 
+  it("learns a value, and is judged by its correlations", async () => {
+    const config = await finetuning(["train.steps=60", "train.learningRate=0.01"]);
+    const options = {
+      modality: text,
+      task: "regress",
+      config,
+      model: at("pretrained"),
+      data: at("STS-B"),
+      out: at("values"),
+      device,
+    } as const;
+    const metrics: Record<string, number>[] = [];
+    for await (const { evaluation } of finetune(options)) if (evaluation !== null) metrics.push(evaluation.metrics);
+    expect(Object.keys(metrics[0])).toEqual(expect.arrayContaining(["pearson", "spearman"]));
+    expect(metrics[0].pearson).toBeGreaterThan(0.9);
+    const { task, outputs } = await text.loadModel(at("values", "checkpoint"));
+    expect([task, outputs]).toEqual(["regress", ["score"]]);
+  });
+
   it("draws subsets: balanced over classes, any of scores, nested, and holds out", async () => {
     const config = await finetuning([`data.tokenizer=${at("pretrained", "checkpoint")}`]);
     const few = await text.openLabelled(at("kinds"), config, { task: "classify", labels: 6, onSkip });
