@@ -57,10 +57,13 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
   using folder = await RunFolder.open(run.out, { resume: run.resume });
   const { resumed } = folder;
   if (resumed !== null) expectSameConfig(resumed, config);
+  const source = resumed === null ? null : (await findCheckpoint(folder.checkpoint))!;
   const data: LabelledData<I> = await modality.openLabelled(run.data, config, {
     task: taskName,
     labels,
     holdOut,
+    model: run.model === null || resumed !== null ? null : (await resolveModelFolder(run.model)).folder,
+    checkpoint: source,
     onSkip: (skipped) => folder.skip(skipped),
   });
   const origin = { samples: data.train.size, outputs: data.outputs, labels: labels ?? null, holdOut: holdOut ?? null };
@@ -78,7 +81,7 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
 
     const saveModel = async (target: string) => {
       const parameters = await readParameters(model.store);
-      await modality.saveModel(target, { config, parameters, task: taskName, outputs: data.outputs });
+      await modality.saveModel(target, { config, parameters, task: taskName, outputs: data.outputs, companions: data.companions });
     };
     const save = async () => {
       await writeCheckpoint(folder.checkpoint, async (target) => {
@@ -105,8 +108,7 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
     };
 
     model.store.initialize(seed);
-    if (resumed !== null) {
-      const source = (await findCheckpoint(folder.checkpoint))!;
+    if (resumed !== null && source !== null) {
       writeParameters(model.store, (await modality.loadModel(source)).parameters);
       await loadOptimizer(source, optimizer);
       ({ step, best, evaluationsSinceBest } = resumed);
