@@ -27,6 +27,8 @@ export interface FinetuneRun<C extends RunConfig, I> {
   config: C;
   /** Pretrained model: a run folder or a Hugging Face folder. Null trains from scratch. */
   model: string | null;
+  /** Draws the weights anew: only what travels with the model, such as a tokenizer, is taken of it. The baseline of pretraining. */
+  freshWeights?: boolean;
   /** Folder of the labelled data. */
   data: string;
   /** The run's folder. */
@@ -113,7 +115,7 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
       await loadOptimizer(source, optimizer);
       ({ step, best, evaluationsSinceBest } = resumed);
       saved = step;
-    } else if (run.model !== null) {
+    } else if (run.model !== null && !run.freshWeights) {
       await loadPretrained(modality, config, run.model, model);
     }
     const outOfPatience = () => patience > 0 && evaluationsSinceBest >= patience;
