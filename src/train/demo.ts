@@ -49,7 +49,17 @@ export async function* demo<C extends RunConfig, I>(run: DemoRun<C, I>): AsyncGe
 
   async function* classifier(phase: DemoPhase, freshWeights: boolean, folder: string): AsyncGenerator<DemoReport, number | null> {
     let accuracy: number | null = null;
-    const options = { modality, config: finetuning, model: pretrained, freshWeights, data: labelled, out: path.join(out, folder), device, labels, signal };
+    const options = {
+      modality,
+      config: finetuning,
+      model: pretrained,
+      freshWeights,
+      data: labelled,
+      out: path.join(out, folder),
+      device,
+      labels,
+      signal,
+    };
     for await (const report of finetune(options)) {
       accuracy = report.evaluation?.metrics.accuracy ?? accuracy;
       yield { phase, report };

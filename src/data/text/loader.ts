@@ -2,7 +2,7 @@
 import { BatchLoader, type Skipped } from "../batch-loader.js";
 import type { BatchPlan } from "../batch-plan.js";
 import { fixedSizePlan } from "../batch-plan.js";
-import { type LengthBatchOptions, lengthPlan } from "./length-plan.js";
+import { type LengthLimits, lengthBucketPlan, sequentialPlan } from "../length-plan.js";
 import type { TokenSource } from "./token-source.js";
 
 /** Sequences in host memory, padded at the right to the longest. */
@@ -21,14 +21,18 @@ export interface TextBatch {
 }
 
 /** How to make batches. */
-export interface TextLoaderOptions extends LengthBatchOptions {
+export interface TextLoaderOptions {
+  /** Most tokens in a batch, its padding among them; this or `batchSize` is given. */
+  readonly batchTokens?: number;
+  /** Most sequences in a batch. */
+  readonly batchSize?: number;
   /** Id that fills sequences up. */
   readonly pad: number;
   readonly seed: number;
   /** True: endless, in a new order every epoch. False: one pass in the order of the set. */
   readonly training: boolean;
   /**
-   * True (the default): in training, batches of similar length, see {@link lengthPlan}. False: batches of any lengths, `batchSize` each; in
+   * True (the default): in training, batches of similar length, see {@link lengthBucketPlan}. False: batches of any lengths, `batchSize` each; in
    * training the last partial one of an epoch is dropped.
    */
   readonly byLength?: boolean;
@@ -94,12 +98,27 @@ export function padded(sequences: readonly Int32Array[], pad: number): Pick<Text
 
 function planOf(source: TokenSource, { batchSize, batchTokens, seed, training, byLength = true }: TextLoaderOptions): BatchPlan {
   if (byLength) {
-    const lengths = Int32Array.from({ length: source.size }, (_, index) => source.length(index));
-    return lengthPlan(lengths, { batchSize, batchTokens }, seed, training);
+    const limits = lengthLimits(source, batchSize, batchTokens);
+    return training ? lengthBucketPlan(limits, seed) : sequentialPlan(limits);
   }
   if (batchTokens !== undefined) throw new RangeError("text loader: batchTokens: needs byLength");
   if (batchSize === undefined || !Number.isSafeInteger(batchSize) || batchSize < 1) {
     throw new RangeError(`text loader: batchSize: expected a whole number from 1, got ${batchSize}`);
   }
   return fixedSizePlan(source.size, batchSize, seed, training);
+}
+
+function lengthLimits(source: TokenSource, batchSize: number | undefined, batchTokens: number | undefined): LengthLimits {
+  if (batchTokens === undefined && batchSize === undefined) throw new RangeError("batches: batchTokens or batchSize is needed");
+  for (const [name, value] of Object.entries({ batchTokens, batchSize })) {
+    if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) {
+      throw new RangeError(`batches: ${name}: expected a whole number from 1, got ${value}`);
+    }
+  }
+  const lengths = Int32Array.from({ length: source.size }, (_, index) => source.length(index));
+  const most = lengths.reduce((longest, length) => Math.max(longest, length), 0);
+  if (batchTokens !== undefined && most > batchTokens) {
+    throw new RangeError(`batches: batchTokens: expected at least ${most}, the tokens of the longest sequence, got ${batchTokens}`);
+  }
+  return { lengths, budget: batchTokens ?? Number.POSITIVE_INFINITY, batchSize: batchSize ?? Number.POSITIVE_INFINITY };
 }
