@@ -1,8 +1,8 @@
 /** `data2vec extract`: hidden states of a model for files, or for raw model inputs. */
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
-import { type HostTensor, hostTensor, readSafetensors, writeSafetensors } from "../checkpoint/safetensors.js";
-import { extract } from "../tasks/extract.js";
+import { type HostTensor, readSafetensors, writeSafetensors } from "../checkpoint/safetensors.js";
+import { concatenateOutputs, extract } from "../tasks/extract.js";
 import { loadModel } from "../tasks/load-model.js";
 import { UsageError } from "./failure.js";
 import { modalityOfModel } from "./modalities.js";
@@ -20,7 +20,7 @@ interface Options extends DeviceOptions {
 /** Adds arguments, flags and help to the command. */
 export function define(command: Command): void {
   command
-    .argument("<file...>", "files such as images, or one .safetensors of raw model inputs")
+    .argument("<file...>", "images, clips or text files, as the model takes, or one .safetensors of raw model inputs")
     .option("--model <folder>", "a run, or a folder as Hugging Face saves it")
     .option("--output <file>", "the .safetensors to write")
     .option(
@@ -39,8 +39,10 @@ Examples:
   data2vec extract --model facebook/data2vec-vision-base inputs.safetensors --output ours.safetensors
 
 The output holds last_hidden_state, hidden_states.0 (the embedding) to hidden_states.L, pooler_output, and logits for a model with a
-classifier, each with one row for each file in the order given; the names of the files are in its metadata. Raw inputs are named as in
-Hugging Face (for images pixel_values, and bool_masked_pos if wanted), so that you can compare with your own Python.
+task, each with one row for each file (or line of a text file) in the order given; the names are in its metadata. Where inputs are of
+unequal length, shorter ones are filled up, and lengths tells the valid positions of each. Raw inputs are named as in Hugging Face (images:
+pixel_values, bool_masked_pos; clips: input_values, attention_mask; texts: input_ids, token_type_ids, attention_mask), so that you can
+compare with your own Python.
 With --json: {"output", "files", "tensors": [{"name", "shape"}]}.`,
     )
     .action(run);
@@ -57,16 +59,18 @@ async function run(files: string[], options: Options): Promise<void> {
     const { model, config, notes } = await loadModel(device, modality, path);
     for (const note of notes) say(`note: ${note}`);
     const parts: Map<string, HostTensor>[] = [];
+    const names: string[] = [];
     if (raw) {
       parts.push(await extract(model, modality.rawInputs(await readSafetensors(files[0]), config), options.layers));
     } else {
       for await (const batch of modality.openFiles(files, config)) {
+        names.push(...batch.names);
         const upload = (target: typeof device) => ({ input: batch.upload(target), mask: null });
         parts.push(await extract(model, { ...batch, upload }, options.layers));
       }
     }
-    const tensors = concatenate(parts);
-    await writeSafetensors(output, tensors, { format: "pt", files: JSON.stringify(files) });
+    const tensors = concatenateOutputs(parts);
+    await writeSafetensors(output, tensors, { format: "pt", files: JSON.stringify(raw ? files : names) });
     const shapes = [...tensors].map(([name, { shape }]) => ({ name, shape }));
     if (options.json) print(JSON.stringify({ output, files, tensors: shapes }));
     else {
@@ -76,23 +80,6 @@ async function run(files: string[], options: Options): Promise<void> {
   } finally {
     device.close();
   }
-}
-
-/** The tensors of several batches as one, along the first axis. */
-function concatenate(parts: readonly Map<string, HostTensor>[]): Map<string, HostTensor> {
-  if (parts.length === 1) return parts[0];
-  const result = new Map<string, HostTensor>();
-  for (const [name, { shape }] of parts[0]) {
-    const pieces = parts.map((part) => part.get(name)!);
-    const data = new Float32Array(pieces.reduce((total, piece) => total + piece.data.length, 0));
-    let offset = 0;
-    for (const piece of pieces) {
-      data.set(piece.data as Float32Array, offset);
-      offset += piece.data.length;
-    }
-    result.set(name, hostTensor([pieces.reduce((total, piece) => total + piece.shape[0], 0), ...shape.slice(1)], data));
-  }
-  return result;
 }
 
 function layers(text: string): number[] | null {

@@ -126,7 +126,7 @@ function guardCollapse(config: TrainConfig, step: number, metrics: Record<string
     if (deviation === undefined || deviation >= minimum) return;
     throw new TrainingError(
       `step ${step}: collapse: the ${what} deviation is ${deviation.toPrecision(3)}, below ${key} ${minimum}\n` +
-        "lower train.learningRate or lengthen train.warmupSteps; then raise model.emaDecay; then mask less (model.maskRatio)",
+        "lower train.learningRate or lengthen train.warmupSteps; then raise model.emaDecay; then mask less",
     );
   };
   check("target", metrics.targetDeviation, minTargetDeviation, "train.minTargetDeviation");
