@@ -38,7 +38,9 @@ export function define(command: Command): void {
       "after",
       `
 Examples:
-  data2vec demo vision                          at most 3 minutes on two cores
+  data2vec demo vision                          a few minutes on two cores
+  data2vec demo speech
+  data2vec demo text
   data2vec demo vision --steps 3000 --out runs/demo
   data2vec predict --model runs/demo/finetuned shirt.png
 

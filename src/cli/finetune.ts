@@ -12,6 +12,7 @@ import { formatCount, formatMetrics } from "./terminal.js";
 interface Options extends RunOptions {
   model?: string;
   modality: ModalityName;
+  freshWeights: boolean;
   labels?: number;
   holdOut?: number;
 }
@@ -25,6 +26,7 @@ export function define(command: Command): void {
     .addArgument(new Argument("<task>", "what to learn").choices(TASKS))
     .option("--model <folder>", "pretrained model: a run, or a folder as Hugging Face saves it; none trains from scratch")
     .addOption(new Option("--modality <name>", "kind of data, for --model none").choices(MODALITY_NAMES).default(MODALITY_NAMES[0]))
+    .option("--fresh-weights", "take only what travels with --model, such as a tokenizer: the same network from scratch", false)
     .option("--labels <count>", "train with so many labels, the same of each class (default: all)", integer(1, 1e9))
     .option(
       "--hold-out <fraction>",
@@ -35,16 +37,20 @@ export function define(command: Command): void {
     .addHelpText(
       "after",
       `
+Tasks: classify learns a class of each sample; regress a number (text); ctc transcripts (speech).
+
 Examples:
   data2vec finetune classify --model runs/photos --data labelled/ --out runs/classifier
   data2vec finetune classify --model runs/photos --data labelled/ --out runs/few --labels 100 --hold-out 0.2
   data2vec finetune classify --model none --data labelled/ --out runs/scratch --preset small
+  data2vec finetune ctc      --model runs/speech --data librispeech/ --out runs/letters
+  data2vec finetune regress  --model runs/text --data glue/STS-B --out runs/sts
   data2vec finetune classify --out runs/classifier --resume
 
-Labels are the names of folders: labelled/CLASS/IMAGE.jpg, or labelled/train/CLASS and labelled/test/CLASS; IDX files work too.
-A trained model fixes the settings of its architecture; of the presets the one that is most like it is the default (tiny without one).
-The model is judged every train.evaluateEvery steps and at the end, on the test split or the part held out; train.keepBest keeps the
-best in OUT/best.
+Labels are names of folders (labelled/CLASS/FILE, or labelled/train/CLASS and labelled/test/CLASS), or columns of a table; docs/data.md has
+every layout. A trained model fixes the settings of its architecture; of the presets the one that is most like it is the default (tiny
+without one). The model is judged every train.evaluateEvery steps and at the end, on the test split or the part held out; train.keepBest
+keeps the best in OUT/best.
 ${SETTINGS_HELP}`,
     )
     .action(run);
@@ -87,6 +93,7 @@ async function run(task: TaskName, options: Options): Promise<void> {
           task,
           config,
           model: model === "none" ? null : model,
+          freshWeights: options.freshWeights,
           data,
           out,
           device,

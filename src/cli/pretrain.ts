@@ -15,10 +15,12 @@ export function define(command: Command): void {
 Examples:
   data2vec pretrain vision --data photos/ --out runs/photos --preset small
   data2vec pretrain vision --data photos/ --out runs/wide --set model.dim=384 train.batchSize=32 --steps 5000
+  data2vec pretrain speech --data clips/ --out runs/speech --preset small
+  data2vec pretrain text   --data corpus.txt --out runs/text --set data.cache=cache
   data2vec pretrain vision --out runs/photos --resume
   data2vec pretrain vision --preset base --settings
 
-Defaults: --preset tiny, which learns from small grey images in minutes; base and large are the published recipes (docs/recipes.md).
+Defaults: --preset tiny, which learns from small data in minutes; base and large are the published recipes (docs/recipes.md).
 ${SETTINGS_HELP}
 Watch the deviations on the live line: when target or prediction falls towards 0, the run has collapsed to a constant.`,
     )

@@ -12,7 +12,7 @@ interface Entry {
 
 const COMMANDS: Record<string, Entry> = {
   pretrain: { about: "learn from data without labels", load: () => import("./pretrain.js") },
-  finetune: { about: "train a classifier on labelled data, from a pretrained model or from scratch", load: () => import("./finetune.js") },
+  finetune: { about: "learn a task from labelled data, from a pretrained model or from scratch", load: () => import("./finetune.js") },
   evaluate: { about: "measure a model on labelled data", load: () => import("./evaluate.js") },
   predict: { about: "say what a fine-tuned model makes of files: classes, values, transcripts", load: () => import("./predict.js") },
   extract: { about: "write a model's hidden states to a safetensors file", load: () => import("./extract.js") },
@@ -48,7 +48,7 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
       "after",
       `
 Examples:
-  data2vec demo vision                                        the whole story in a few minutes
+  data2vec demo vision                                        the whole story in a few minutes; also speech, text
   data2vec pretrain vision --data photos/ --out runs/photos   learn from images without labels
   data2vec finetune classify --model runs/photos --data labelled/ --out runs/classifier
   data2vec predict --model runs/classifier cat.jpg
