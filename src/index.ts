@@ -17,6 +17,10 @@ export { type HostTensor, type LazyTensor, readSafetensors, type TensorData, wri
 export { ConfigError } from "./config/resolve.js";
 export type { TrainConfig } from "./config/train.js";
 export type { Modality, PresetName, RunConfig, Stage, TaskName } from "./modalities/modality.js";
+export type { SpeechConfig } from "./modalities/speech/config.js";
+export { speech } from "./modalities/speech/speech.js";
+export type { TextConfig } from "./modalities/text/config.js";
+export { text } from "./modalities/text/text.js";
 export type { VisionConfig } from "./modalities/vision/config.js";
 export { visionPresets } from "./modalities/vision/presets.js";
 export { vision } from "./modalities/vision/vision.js";

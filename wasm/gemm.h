@@ -21,7 +21,8 @@
 #define NR (2 * VLEN)
 #define KC (VLEN == 4 ? 400 : 256) /* most depth of a block: a panel of B (KC x NR) stays in the first-level cache */
 #define NC_MIN 48              /* columns below which a task isn't split further */
-#define GEMM_TASKS 12          /* tasks wanted, so that a few threads share them evenly */
+#define TASKS_PER_THREAD 4     /* wanted, so that threads share them evenly; how C is split changes no element's sum */
+#define PACK_GROUP 8           /* panels packed together */
 #define PACK_TASK 32768        /* elements that one task packs */
 #define PACKED_B_MAX (4 << 20) /* elements of B packed at a time */
 
@@ -46,9 +47,25 @@ typedef struct {
 #define KEEP_ORDER(x, y)
 #endif
 
+/*
+ * How a tile takes `init` in. Natively it is added last, so that nothing waits for it, and its lines are on their way until then; V8 wants
+ * it loaded first, or it spills the sums.
+ */
+#ifdef __wasm__
+#define START_ROW(i) vf c##i##0 = vload(init + (i) * init_stride), c##i##1 = vload(init + (i) * init_stride + VLEN);
+#define STORE_ROW(i) vstore(c + (i) * c_stride, c##i##0), vstore(c + (i) * c_stride + VLEN, c##i##1);
+#else
+#define START_ROW(i)                                                                                                            \
+  vf c##i##0 = vzero(), c##i##1 = vzero();                                                                                      \
+  __builtin_prefetch(c + (i) * c_stride, 1);                                                                                    \
+  __builtin_prefetch(c + (i) * c_stride + NR - 1, 1);
+#define STORE_ROW(i)                                                                                                            \
+  vstore(c + (i) * c_stride, vadd(vload(init + (i) * init_stride), c##i##0));                                                   \
+  vstore(c + (i) * c_stride + VLEN, vadd(vload(init + (i) * init_stride + VLEN), c##i##1));
+#endif
+
 /* c (MR x NR) = init + a (k x MR, packed) · b (k x NR, packed). A small function of its own, so that V8 optimises it early. */
 NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t k) {
-#define INIT_ROW(i) vf c##i##0 = vload(init + (i) * init_stride), c##i##1 = vload(init + (i) * init_stride + VLEN);
 #define ROW(i)                                                                                                                  \
   {                                                                                                                             \
     vf ai = vset1(a[i]);                                                                                                        \
@@ -56,7 +73,6 @@ NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t ini
     c##i##0 = vfma(ai, b0, c##i##0);                                                                                            \
     KEEP_ORDER(c##i##1, c##i##0);                                                                                              \
   }
-#define STORE_ROW(i) vstore(c + (i) * c_stride, c##i##0), vstore(c + (i) * c_stride + VLEN, c##i##1);
 #if MR == 14
 #define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 #elif MR == 6
@@ -64,7 +80,7 @@ NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t ini
 #else
 #define ROWS(X) X(0) X(1) X(2) X(3) X(4)
 #endif
-  ROWS(INIT_ROW)
+  ROWS(START_ROW)
   for (; k > 0; --k) {
     vf b0 = vload(b), b1 = vload(b + VLEN);
     ROWS(ROW)
@@ -73,7 +89,7 @@ NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t ini
     KEEP_ORDER(a, b);
   }
   ROWS(STORE_ROW)
-#undef INIT_ROW
+#undef START_ROW
 #undef ROW
 #undef STORE_ROW
 #undef ROWS
@@ -90,12 +106,18 @@ NOINLINE void gemm_edge(float *c, size_t c_stride, const float *init, size_t ini
     for (int32_t j = 0; j < columns; j++) c[(size_t)i * c_stride + (size_t)j] = tile[i * NR + j];
 }
 
+/* Asks for the lines of up to four rows that are packed next; a stretch of a row is too short for the processor to see what comes. */
+INLINE void prefetch_rows(const float *from, size_t stride, const int rows) {
+  for (int r = 0; r < rows; r++) __builtin_prefetch(from + (size_t)r * stride);
+}
+
 /* to[k * width + i] = from[i * stride + k] for i < valid, 0 for the rest of width. */
 INLINE void pack_k_contiguous(float *to, const float *from, size_t stride, int32_t valid, int32_t depth, const int32_t width) {
   int32_t i = 0;
   for (; i + 4 <= valid; i += 4, from += 4 * stride) {
     int32_t k = 0;
     for (; k + 4 <= depth; k += 4) {
+      prefetch_rows(from + 4 * stride + k, stride, 4);
       v4 a = v4_load(from + k), b = v4_load(from + stride + k);
       v4 c = v4_load(from + 2 * stride + k), d = v4_load(from + 3 * stride + k);
       v4_transpose(&a, &b, &c, &d);
@@ -108,6 +130,7 @@ INLINE void pack_k_contiguous(float *to, const float *from, size_t stride, int32
   for (; i + 2 <= valid; i += 2, from += 2 * stride) {
     int32_t k = 0;
     for (; k + 4 <= depth; k += 4) {
+      prefetch_rows(from + 2 * stride + k, stride, 4);
       v4 a = v4_load(from + k), b = v4_load(from + stride + k);
       v4 low = V4_SHUFFLE(a, b, 0, 4, 1, 5), high = V4_SHUFFLE(a, b, 2, 6, 3, 7);
       v4_store_low(to + k * width + i, low), v4_store_high(to + (k + 1) * width + i, low);
@@ -127,7 +150,9 @@ INLINE void pack_i_contiguous(float *to, const float *from, size_t stride, int32
   if (valid == width) {
     for (int32_t k = 0; k < depth; k++, to += width, from += stride) {
       int32_t i = 0;
+      __builtin_prefetch(from + 8 * stride);
       for (; i + 4 <= width; i += 4) v4_store(to + i, v4_load(from + i));
+      for (; i + 2 <= width; i += 2) __builtin_memcpy(to + i, from + i, 2 * sizeof(float));
       for (; i < width; i++) to[i] = from[i];
     }
     return;
@@ -150,12 +175,42 @@ NOINLINE void pack_b_panel(float *to, operand b, int32_t column, int32_t columns
   pack_panel(to, b, column, smaller(columns, NR), k, depth, NR);
 }
 
+/* PACK_GROUP panels of operands whose rows lie along i: by rows, since a panel's part of one is no more than a cache line. */
+INLINE void pack_group(float *to, const float *from, size_t stride, int32_t depth, const int32_t width) {
+  for (int32_t k = 0; k < depth; k++, to += width, from += stride)
+    for (int32_t p = 0; p < PACK_GROUP; p++) {
+      float *row = to + (size_t)p * (size_t)depth * width;
+      int32_t i = 0;
+      for (; i + 4 <= width; i += 4) v4_store(row + i, v4_load(from + p * width + i));
+      for (; i + 2 <= width; i += 2) __builtin_memcpy(row + i, from + p * width + i, 2 * sizeof(float));
+      for (; i < width; i++) row[i] = from[p * width + i];
+    }
+}
+NOINLINE void pack_a_group(float *to, const float *from, size_t stride, int32_t depth) { pack_group(to, from, stride, depth, MR); }
+NOINLINE void pack_b_group(float *to, const float *from, size_t stride, int32_t depth) { pack_group(to, from, stride, depth, NR); }
+
+/* All panels of rows [row, row + rows), and of columns [column, column + columns), one after the other. */
+static void pack_a(float *to, operand a, int32_t row, int32_t rows, int32_t k, int32_t depth) {
+  int32_t i = 0;
+  for (; !a.k_contiguous && i + PACK_GROUP * MR <= rows; i += PACK_GROUP * MR)
+    pack_a_group(to + (size_t)i * (size_t)depth, a.data + (size_t)k * a.stride + (size_t)(row + i), a.stride, depth);
+  for (; i < rows; i += MR) pack_a_panel(to + (size_t)i * (size_t)depth, a, row + i, rows - i, k, depth);
+}
+static void pack_b(float *to, operand b, int32_t column, int32_t columns, int32_t k, int32_t depth) {
+  int32_t j = 0;
+  for (; !b.k_contiguous && j + PACK_GROUP * NR <= columns; j += PACK_GROUP * NR)
+    pack_b_group(to + (size_t)j * (size_t)depth, b.data + (size_t)k * b.stride + (size_t)(column + j), b.stride, depth);
+  for (; j < columns; j += NR) pack_b_panel(to + (size_t)j * (size_t)depth, b, column + j, columns - j, k, depth);
+}
+
 /* c = init + a · b for packed blocks of any size; init_stride 0 repeats one row, a NULL init is zero. */
 static void gemm_block(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t rows,
                        int32_t columns, int32_t depth) {
   static const float zeros[NR];
-  for (int32_t j = 0; j < columns; j += NR, b += (size_t)depth * NR) {
-    for (int32_t i = 0; i < rows; i += MR) {
+  int32_t panel_size = depth * NR, share = chunks_of(panel_size, chunks_of(rows, MR));
+  for (int32_t j = 0; j < columns; j += NR, b += panel_size) {
+    for (int32_t i = 0, next = panel_size; i < rows; i += MR, next += share) {
+      for (int32_t e = 0; e < share; e += 16) __builtin_prefetch(b + next + e, 0, 2);
       const float *tile_init = init ? init + (size_t)i * init_stride + j : zeros;
       size_t stride = init ? init_stride : 0;
       float *tile = c + (size_t)i * c_stride + j;
@@ -197,12 +252,9 @@ static void gemm_pack_task(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const gemm_part *part = ctx;
   int32_t k = task / part->pack_groups * part->depth_step, depth = smaller(part->depth_step, part->depth - k);
-  int32_t panel = task % part->pack_groups * part->pack_panels;
-  int32_t end = smaller(panel + part->pack_panels, chunks_of(part->columns, NR));
-  for (; panel < end; panel++) {
-    pack_b_panel(packed_panel(part, k, depth, panel), part->problem->b, part->column + panel * NR, part->columns - panel * NR,
-                 part->k + k, depth);
-  }
+  int32_t panel = task % part->pack_groups * part->pack_panels, column = panel * NR;
+  int32_t columns = smaller(part->pack_panels * NR, part->columns - column);
+  pack_b(packed_panel(part, k, depth, panel), part->problem->b, part->column + column, columns, part->k + k, depth);
 }
 
 static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
@@ -214,7 +266,7 @@ static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
   float *c = p->c + (size_t)row * (size_t)p->n + part->column + column;
   for (int32_t k = 0; k < part->depth; k += part->depth_step) {
     int32_t depth = smaller(part->depth_step, part->depth - k);
-    for (int32_t i = 0; i < rows; i += MR) pack_a_panel(packed_a + i * depth, p->a, row + i, rows - i, part->k + k, depth);
+    pack_a(packed_a, p->a, row, rows, part->k + k, depth);
     int adds = p->accumulate || part->k + k > 0;
     const float *init = adds ? c : p->bias ? p->bias + part->column + column : NULL;
     gemm_block(c, (size_t)p->n, init, adds ? (size_t)p->n : 0, packed_a, packed_panel(part, k, depth, column / NR), rows, columns, depth);
@@ -235,7 +287,8 @@ static void gemm(gemm_problem problem) {
   part.row_blocks = chunks_of(problem.m, part.row_step);
   for (part.column = 0; part.column < problem.n; part.column += columns) {
     part.columns = smaller(columns, problem.n - part.column);
-    int32_t column_blocks = larger(1, smaller(chunks_of(GEMM_TASKS, part.row_blocks), part.columns / NC_MIN));
+    int32_t wanted = thread_count() > 1 ? chunks_of(TASKS_PER_THREAD * thread_count(), part.row_blocks) : 1;
+    int32_t column_blocks = larger(1, smaller(wanted, part.columns / NC_MIN));
     part.column_step = chunks_of(chunks_of(part.columns, column_blocks), NR) * NR;
     int32_t tasks = part.row_blocks * chunks_of(part.columns, part.column_step);
     for (part.k = 0; part.k < problem.k; part.k += depth) {

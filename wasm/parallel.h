@@ -2,8 +2,9 @@
  * Work over threads, and scratch memory.
  *
  * parallel_for calls fn(ctx, task, thread) once for every task in [0, tasks) and returns when all are done. Results must not depend on
- * which thread runs a task: `tasks` follows from sizes alone, tasks write disjoint ranges, and sums over tasks go through one partial per
- * task, added in order afterwards. `thread` < thread_count() only picks scratch memory. Calls don't nest.
+ * which thread runs a task, or how many there are: tasks write disjoint ranges, and sums over tasks go through one partial per task, added
+ * in order afterwards. So `tasks` follows from sizes alone, unless what a task covers changes no sum. `thread` < thread_count() only picks
+ * scratch memory. Calls don't nest.
  *
  * workspace(bytes) is 64-byte aligned scratch, valid until the next call of workspace; contents are not retained. Only the thread that
  * called the kernel may ask for it.

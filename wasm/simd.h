@@ -112,9 +112,6 @@ INLINE void v4_store_high(float *p, v4 v) { wasm_v128_store64_lane(p, v, 1); }
 #elif VLEN == 4 && defined(__SSE4_1__)
 #include <immintrin.h>
 #define X86(operation) _mm_##operation
-#elif VLEN == 4 && defined(__aarch64__)
-#include <arm_neon.h>
-#define NEON
 #endif
 
 typedef float vf __attribute__((vector_size(4 * VLEN)));
@@ -146,8 +143,6 @@ INLINE vf vmul(vf a, vf b) { return a * b; }
 INLINE vf vdiv(vf a, vf b) { return a / b; }
 #if defined(X86)
 INLINE vf vsqrt(vf a) { return X86(sqrt_ps)(a); }
-#elif defined(NEON)
-INLINE vf vsqrt(vf a) { return vsqrtq_f32(a); }
 #else
 INLINE vf vsqrt(vf a) {
   for (int i = 0; i < VLEN; i++) a[i] = __builtin_sqrtf(a[i]);
@@ -159,9 +154,16 @@ INLINE vf vneg(vf a) { return -a; }
 #if defined(X86) && defined(FUSED)
 INLINE vf vfma(vf a, vf b, vf c) { return X86(fmadd_ps)(a, b, c); }
 INLINE vf vfnma(vf a, vf b, vf c) { return X86(fnmadd_ps)(a, b, c); }
-#elif defined(NEON)
-INLINE vf vfma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
-INLINE vf vfnma(vf a, vf b, vf c) { return vfmsq_f32(c, a, b); }
+#elif VLEN == 4 && defined(__aarch64__)
+/* By name, since arm_neon.h has functions called vadd_u32 and vsub_u32 too. */
+INLINE vf vfma(vf a, vf b, vf c) {
+  __asm__("fmla %0.4s, %1.4s, %2.4s" : "+w"(c) : "w"(a), "w"(b));
+  return c;
+}
+INLINE vf vfnma(vf a, vf b, vf c) {
+  __asm__("fmls %0.4s, %1.4s, %2.4s" : "+w"(c) : "w"(a), "w"(b));
+  return c;
+}
 #else
 INLINE vf vfma(vf a, vf b, vf c) { return a * b + c; }
 INLINE vf vfnma(vf a, vf b, vf c) { return c - a * b; }
@@ -215,8 +217,10 @@ typedef float v4 __attribute__((vector_size(16)));
 typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
 INLINE v4 v4_load(const float *p) { return *(const v4_unaligned *)p; }
 INLINE void v4_store(float *p, v4 v) { *(v4_unaligned *)p = v; }
-INLINE void v4_store_low(float *p, v4 v) { p[0] = v[0], p[1] = v[1]; }
-INLINE void v4_store_high(float *p, v4 v) { p[0] = v[2], p[1] = v[3]; }
+typedef double v4_halves __attribute__((vector_size(16)));
+typedef double double_unaligned __attribute__((aligned(4), may_alias));
+INLINE void v4_store_low(float *p, v4 v) { *(double_unaligned *)p = ((v4_halves)v)[0]; }
+INLINE void v4_store_high(float *p, v4 v) { *(double_unaligned *)p = ((v4_halves)v)[1]; }
 #define V4_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #endif
 

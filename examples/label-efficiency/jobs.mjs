@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   accuracy,
   encoderFeatures,
@@ -15,32 +14,39 @@ import {
   nearestNeighbours,
   openDevice,
   pretrain,
+  speech,
+  text,
   vision,
 } from "data2vec";
+import { EXPERIMENTS } from "./experiments.mjs";
 
-const DATA = fileURLToPath(new URL("../data/fashion-mnist", import.meta.url));
 const NEIGHBOURS = 10;
 const PROBE_DECAYS = [0.001, 0.03, 1];
 
+const MODALITIES = { vision, speech, text };
+const { type, threads, modality: name, ...options } = JSON.parse(process.argv[2]);
+const modality = MODALITIES[name];
+const { pretraining, labelled } = EXPERIMENTS[name];
+
 const jobs = {
-  /** Pretrains on all training images without their labels; `out` holds the run. */
+  /** Pretrains on all training data without labels; `out` holds the run. */
   async pretrain(device, { seed, steps, out, set = [] }) {
-    const config = await loadConfig(vision, "pretrain", {
+    const config = await loadConfig(modality, "pretrain", {
       set: [`train.steps=${steps}`, `train.seed=${seed}`, "train.saveEvery=1000", "train.logEvery=50", ...set],
     });
     let last = { metrics: {}, samplesPerSecond: null };
     const resume = existsSync(path.join(out, "config.yaml"));
-    for await (const report of pretrain({ modality: vision, config, data: DATA, out, device, resume })) {
+    for await (const report of pretrain({ modality, config, data: pretraining, out, device, resume })) {
       last = report;
       if (report.step % 200 === 0)
-        process.stderr.write(`seed ${seed}: ${report.step} of ${steps}, ${report.samplesPerSecond.toFixed(0)} images/s\n`);
+        process.stderr.write(`seed ${seed}: ${report.step} of ${steps}, ${report.samplesPerSecond.toFixed(0)} samples/s\n`);
     }
-    return { metrics: last.metrics, imagesPerSecond: last.samplesPerSecond };
+    return { metrics: last.metrics, samplesPerSecond: last.samplesPerSecond };
   },
 
-  /** Fine-tunes (or, without a model, trains from scratch) on `labels` labels; judged on the test images, or on a part held out. */
+  /** Fine-tunes (or, without a model, trains from scratch) on `labels` labels; judged on the test set, or on a part held out. */
   async finetune(device, { seed, labels, model = null, learningRate, steps, holdOut, set = [] }) {
-    const config = await loadConfig(vision, "finetune", {
+    const config = await loadConfig(modality, "finetune", {
       set: [
         `train.steps=${steps}`,
         `train.learningRate=${learningRate}`,
@@ -54,7 +60,7 @@ const jobs = {
     const out = await mkdtemp(path.join(tmpdir(), "label-efficiency-"));
     try {
       let evaluation = null;
-      const run = { modality: vision, config, model, data: DATA, out: path.join(out, "run"), device, labels, holdOut };
+      const run = { modality, config, model, data: labelled, out: path.join(out, "run"), device, labels, holdOut };
       for await (const report of finetune(run)) evaluation = report.evaluation;
       return { accuracy: evaluation.metrics.accuracy };
     } finally {
@@ -62,14 +68,14 @@ const jobs = {
     }
   },
 
-  /** Frozen features (of a model, or without one the pixels) under a linear classifier and under k nearest neighbours. */
+  /** Frozen features (of a model, or without one the raw inputs) under a linear classifier and under k nearest neighbours. */
   async probe(device, { seed, labels, model = null }) {
-    const base = await loadConfig(vision, "finetune", { set: [`train.seed=${seed}`] });
-    const loaded = model === null ? null : await loadModel(device, vision, model);
+    const base = await loadConfig(modality, "finetune", { set: [`train.seed=${seed}`] });
+    const loaded = model === null ? null : await loadModel(device, modality, model);
     const config = loaded === null ? base : { ...base, ...loaded.config, train: base.train };
     const features = (feed) => (loaded === null ? inputFeatures(device, feed) : encoderFeatures(device, loaded.model.encoder, feed));
     const read = async (holdOut) => {
-      const { plain, evaluation } = await vision.openLabelled(DATA, config, { task: "classify", labels, holdOut, onSkip: () => {} });
+      const { plain, evaluation } = await modality.openLabelled(labelled, config, { task: "classify", labels, holdOut, onSkip: () => {} });
       return { known: await features(plain), judged: await features(evaluation) };
     };
     const linear = async ({ known, judged }, weightDecay) => {
@@ -95,7 +101,6 @@ const jobs = {
   },
 };
 
-const { type, threads, ...options } = JSON.parse(process.argv[2]);
 const device = await openDevice("auto", { threads });
 const result = await jobs[type](device, options);
 process.stdout.write(`${JSON.stringify({ type, ...options, ...result })}\n`);

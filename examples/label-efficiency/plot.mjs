@@ -1,12 +1,14 @@
-// Makes results.json and label-efficiency.svg of results.jsonl: node plot.mjs results.jsonl TARGET_DIR
+// Makes MODALITY.json and MODALITY.svg of results.jsonl: node plot.mjs MODALITY results.jsonl TARGET_DIR
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import path from "node:path";
 import { parse, View } from "vega";
 import { compile } from "vega-lite";
+import { EXPERIMENTS } from "./experiments.mjs";
 
-const [source, target] = process.argv.slice(2);
-if (source === undefined || target === undefined) throw new Error("usage: node plot.mjs results.jsonl TARGET_DIR");
+const [modality, source, target] = process.argv.slice(2);
+if (!(modality in EXPERIMENTS) || target === undefined) throw new Error("usage: node plot.mjs MODALITY results.jsonl TARGET_DIR");
+const { raw, manyLabels } = EXPERIMENTS[modality];
 const jobs = readFileSync(source, "utf8")
   .split("\n")
   .filter(Boolean)
@@ -17,7 +19,7 @@ const values = [];
 const add = (method, { labels, seed }, accuracy) => values.push({ method, labels, seed, accuracy });
 for (const { job, result } of jobs) {
   if (job.holdOut !== undefined) continue;
-  const from = job.model ? "pretrained" : "pixels";
+  const from = job.model ? "pretrained" : raw;
   if (job.type === "probe") {
     add(`${from}: linear`, job, result.linear);
     add(`${from}: 10 nearest neighbours`, job, result.knn);
@@ -49,20 +51,21 @@ const about = {
   pretraining,
   chosen,
 };
-writeFileSync(path.join(target, "results.json"), `${JSON.stringify({ ...about, summary }, null, 2)}\n`);
+writeFileSync(path.join(target, `${modality}.json`), `${JSON.stringify({ ...about, summary }, null, 2)}\n`);
 
+const shown = [...new Set(summary.map(({ labels }) => labels))].filter((labels) => labels !== manyLabels);
 const spec = {
   $schema: "https://vega.github.io/schema/vega-lite/v6.json",
   width: 420,
   height: 300,
   background: "white",
-  data: { values: summary.filter(({ labels }) => labels <= 1000) },
+  data: { values: summary.filter(({ labels }) => labels !== manyLabels) },
   encoding: {
     x: {
       field: "labels",
       type: "quantitative",
-      scale: { type: "log", domain: [90, 1100] },
-      axis: { values: [100, 500, 1000], title: "labels" },
+      scale: { type: "log", domain: [0.9 * Math.min(...shown), 1.1 * Math.max(...shown)] },
+      axis: { values: shown, title: "labels" },
     },
     color: { field: "method", type: "nominal", title: null, legend: { labelLimit: 300 } },
   },
@@ -70,7 +73,7 @@ const spec = {
     {
       mark: { type: "line", point: true },
       encoding: {
-        y: { field: "mean", type: "quantitative", scale: { zero: false }, axis: { format: ".0%", title: "accuracy on 2,000 test images" } },
+        y: { field: "mean", type: "quantitative", scale: { zero: false }, axis: { format: ".0%", title: "accuracy on the test set" } },
       },
     },
     {
@@ -84,7 +87,7 @@ const spec = {
   ],
 };
 const svg = await new View(parse(compile(spec).spec), { renderer: "none" }).toSVG();
-writeFileSync(path.join(target, "label-efficiency.svg"), `${svg}\n`);
+writeFileSync(path.join(target, `${modality}.svg`), `${svg}\n`);
 for (const { method, labels, mean, standardDeviation, accuracies } of summary) {
   console.log(
     `${method.padEnd(34)} ${String(labels).padStart(5)}  ${(100 * mean).toFixed(1)} ± ${(100 * standardDeviation).toFixed(1)}  (${accuracies.length})`,

@@ -1,4 +1,4 @@
-// How many labels does pretraining save? Fashion-MNIST with 100, 500 and 1,000 labels: scratch, fine-tuned, frozen features, pixels.
+// How many labels does pretraining save? For a few numbers of labels: scratch, fine-tuned, frozen features, raw inputs.
 // Jobs that are already in the results are not run again, so an interrupted experiment goes on where it was.
 import { execFile } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -6,47 +6,39 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { EXPERIMENTS } from "./experiments.mjs";
 
 const { values: options } = parseArgs({
   options: {
-    out: { type: "string", default: "runs/label-efficiency" },
-    steps: { type: "string", default: "6000" },
+    modality: { type: "string", default: "vision" },
+    out: { type: "string" },
+    steps: { type: "string" },
     parallel: { type: "string", default: String(availableParallelism()) },
-    only: { type: "string", default: "pretrain,pixels,scratch,pretrained" },
+    only: { type: "string", default: "pretrain,raw,scratch,pretrained" },
     minutes: { type: "string", default: "600" },
     help: { type: "boolean", default: false },
   },
 });
 if (options.help) {
   console.log(
-    "node examples/label-efficiency/run.mjs [--out DIR] [--steps N] [--parallel JOBS] [--only pretrain,pixels,scratch,pretrained] [--minutes M]",
+    "node examples/label-efficiency/run.mjs [--modality vision|speech|text] [--out DIR] [--steps N] [--parallel JOBS] " +
+      "[--only pretrain,raw,scratch,pretrained] [--minutes M]",
   );
   process.exit(0);
 }
 
-const LABELS = [100, 500, 1000];
+const { modality } = options;
+if (!(modality in EXPERIMENTS)) throw new Error(`--modality: expected ${Object.keys(EXPERIMENTS).join(", ")}, got ${modality}`);
+const { labels: LABELS, manyLabels, raw, set, grid: GRID, steps } = EXPERIMENTS[modality];
+const out = options.out ?? `runs/label-efficiency-${modality}`;
 const SEEDS = [0, 1, 2];
 const HOLD_OUT = 0.2;
-const BATCH = ["train.batchSize=32"];
-/** Settings each side may choose from, on held-out labels. Scratch learns little in 300 steps, so it always gets more. */
-const GRID = {
-  scratch: [
-    { learningRate: 1e-3, steps: 1000 },
-    { learningRate: 3e-3, steps: 1000 },
-  ],
-  pretrained: [
-    { learningRate: 5e-4, steps: 300 },
-    { learningRate: 2e-3, steps: 300 },
-    { learningRate: 5e-4, steps: 800 },
-    { learningRate: 2e-3, steps: 800 },
-  ],
-};
 /** A fifth of 100 labels says little, so there the choice is made over several draws. */
 const tuningSeeds = (labels) => (labels === 100 ? SEEDS : [0]);
 
-mkdirSync(options.out, { recursive: true });
-const file = path.join(options.out, "results.jsonl");
-const model = path.join(options.out, "pretrained");
+mkdirSync(out, { recursive: true });
+const file = path.join(out, "results.jsonl");
+const model = path.join(out, "pretrained");
 const deadline = Date.now() + Number(options.minutes) * 60_000;
 const done = new Map();
 if (existsSync(file)) {
@@ -61,7 +53,7 @@ async function run(job, threads = 1) {
   if (done.has(key)) return done.get(key);
   const script = fileURLToPath(new URL("jobs.mjs", import.meta.url));
   const paths = { out: job.type === "pretrain" ? model : undefined, model: job.model ? model : undefined };
-  const { stdout } = await promisify(execFile)(process.execPath, [script, JSON.stringify({ ...job, ...paths, threads })], {
+  const { stdout } = await promisify(execFile)(process.execPath, [script, JSON.stringify({ modality, ...job, ...paths, threads })], {
     maxBuffer: 1e8,
   });
   const result = JSON.parse(stdout.trim().split("\n").at(-1));
@@ -71,7 +63,7 @@ async function run(job, threads = 1) {
   return result;
 }
 
-const pick = ({ accuracy, linear, knn, imagesPerSecond }) => ({ accuracy, linear, knn, imagesPerSecond });
+const pick = ({ accuracy, linear, knn, samplesPerSecond }) => ({ accuracy, linear, knn, samplesPerSecond });
 
 /** Runs the jobs of a list, some at a time; stops starting them at the deadline. */
 async function all(jobs) {
@@ -90,7 +82,7 @@ const finetuneJob = (side, labels, seed, setting, holdOut) => ({
   seed,
   ...setting,
   ...(holdOut ? { holdOut } : {}),
-  set: BATCH,
+  set,
 });
 
 /** Chooses a setting for each number of labels on held-out labels, then trains with all of them. */
@@ -111,14 +103,17 @@ async function compare(side) {
   await all(finals);
 }
 
-const probes = (extra) => LABELS.flatMap((labels) => SEEDS.map((seed) => ({ type: "probe", ...extra, labels, seed })));
+const probes = (extra) => [
+  ...LABELS.flatMap((labels) => SEEDS.map((seed) => ({ type: "probe", ...extra, labels, seed }))),
+  ...(manyLabels === null ? [] : [{ type: "probe", ...extra, labels: manyLabels, seed: 0 }]),
+];
 
 const parts = {
-  pretrain: () => run({ type: "pretrain", seed: 0, steps: Number(options.steps) }, Number(options.parallel)),
-  pixels: () => all([...probes({}), { type: "probe", labels: 5000, seed: 0 }]),
+  pretrain: () => run({ type: "pretrain", seed: 0, steps: Number(options.steps ?? steps) }, Number(options.parallel)),
+  raw: () => (raw === null ? undefined : all(probes({}))),
   scratch: () => compare("scratch"),
   pretrained: async () => {
-    await all([...probes({ model: "pretrained" }), { type: "probe", model: "pretrained", labels: 5000, seed: 0 }]);
+    await all(probes({ model: "pretrained" }));
     await compare("pretrained");
   },
 };

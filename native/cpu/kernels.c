@@ -15,7 +15,7 @@
 DATA2VEC_KERNELS(RENAME)
 extern float multiply_adds(int32_t tasks) __asm__(SYMBOL(multiply_adds));
 
-#include "../../wasm/main.c"
+#include "main.c" /* of wasm/ */
 
 extern const data2vec_kernel_table JOIN(data2vec_kernels_, DATA2VEC_SET);
 const data2vec_kernel_table JOIN(data2vec_kernels_, DATA2VEC_SET) = {

@@ -42,8 +42,8 @@ Examples:
   data2vec demo vision --steps 3000 --out runs/demo
   data2vec predict --model runs/demo/finetuned shirt.png
 
-What happens: a small Transformer learns from images without labels; then it and the same network with random weights each learn from
-the same few labels, in the same few steps with the same settings; both are judged on the test images. Training from scratch is far
+What happens: a small Transformer learns from data without labels; then it and the same network with random weights each learn from
+the same few labels, in the same few steps with the same settings; both are judged on the test set. Training from scratch is far
 from done by then: examples/label-efficiency lets each side have the steps and the learning rate that suit it best.
 With --json, the last line is {"demo", "labels", "scratchAccuracy", "pretrainedAccuracy", "seconds"}.`,
     )
@@ -68,7 +68,7 @@ async function run(modalityName: ModalityName, options: Options): Promise<void> 
     using stop = new Stop(() => progress.note("stopping after this step"));
     say(`${settings.about}; engine: ${device.backend.description}`);
     const stories: Record<DemoPhase, string> = {
-      pretraining: `1/3 pretraining: the network learns from the training images without labels (${formatCount(pretraining.train.steps)} steps)`,
+      pretraining: `1/3 pretraining: the network learns from the data without labels (${formatCount(pretraining.train.steps)} steps)`,
       scratch: `2/3 from scratch: the same network with random weights learns from ${labels} labels (${finetuning.train.steps} steps)`,
       "fine-tuning": `3/3 fine-tuning: the pretrained network learns from the same ${labels} labels (${finetuning.train.steps} steps)`,
     };

@@ -7,12 +7,13 @@ import { type InferenceModel, loadModel } from "../tasks/load-model.js";
 import { nearestNeighbours } from "../tasks/nearest-neighbours.js";
 import { taskKind } from "../tasks/task-kinds.js";
 import { fitLinearProbe } from "../train/linear-probe.js";
+import { readSearch, SEARCH_HELP, type SearchOptions, withSearch } from "./ctc.js";
 import { UsageError } from "./failure.js";
 import { modalityOfModel } from "./modalities.js";
 import { type DeviceOptions, fraction, integer, needed, openDevice, withDevice, withJson } from "./options.js";
 import { formatCount, formatMetrics, print, say } from "./terminal.js";
 
-interface Options extends DeviceOptions {
+interface Options extends DeviceOptions, SearchOptions {
   model?: string;
   data?: string;
   method: "head" | "linear" | "knn";
@@ -48,7 +49,7 @@ export function define(command: Command): void {
     .option("--labels <count>", "labels that linear and knn learn from, the same of each class (default: all)", integer(1, 1e9))
     .option("--hold-out <fraction>", "judge on this part of the labelled samples instead of the test split", fraction)
     .option("--seed <number>", "which labels and which part are drawn", integer(0, 2 ** 32 - 1), 0);
-  withJson(withDevice(command))
+  withJson(withDevice(withSearch(command)))
     .addHelpText(
       "after",
       `
@@ -59,7 +60,8 @@ Examples:
 
 A fine-tuned model is judged on the test split of the data, on the part held out, or on the whole folder where it isn't divided: by
 accuracy, or what is usual for its task and data. linear and knn learn classes from the training split. They use the mean over positions
-of the average of the two top blocks. With --json: {"method", "samples", the metrics by name, "loss" for head, "labels" otherwise}.`,
+of the average of the two top blocks. With --json: {"method", "samples", the metrics by name, "loss" for head, "labels" otherwise}.
+${SEARCH_HELP}`,
     )
     .action(run);
 }
@@ -91,7 +93,7 @@ const judgeHead: Judge = async (modality, { model, config, task, outputs }, path
   if (task === null || outputs === null) {
     throw new UsageError(`${options.model}: has no head for a task\nuse --method knn or linear, or fine-tune it first: data2vec finetune`);
   }
-  const kind = taskKind(task, outputs);
+  const kind = taskKind(task, outputs, { search: await readSearch(options, task, outputs) });
   if (options.holdOut === undefined) {
     const feed = await modality.openEvaluation(path, config, { task, outputs, onSkip });
     return result(await evaluate(model, feed, { kind, metrics: null }).finally(() => feed.close()));

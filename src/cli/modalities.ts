@@ -5,6 +5,8 @@ import { CheckpointError } from "../checkpoint/error.js";
 import { readJson } from "../checkpoint/files.js";
 import { configKeys } from "../config/schema.js";
 import type { Modality, RunConfig } from "../modalities/modality.js";
+import { speech } from "../modalities/speech/speech.js";
+import { text } from "../modalities/text/text.js";
 import { vision } from "../modalities/vision/vision.js";
 import type { ConfigOptions } from "../train/config.js";
 
@@ -41,6 +43,30 @@ const MODALITIES = {
       pretraining: { preset: "tiny", set: ["train.steps=380"] },
       // Of 5e-4, 1e-3 and 2e-3 the best learning rate on both sides in so few steps.
       finetuning: { preset: "tiny", set: ["train.steps=200", "train.batchSize=32", "train.learningRate=1e-3"] },
+    },
+  }),
+  speech: entry({
+    modality: speech,
+    demo: {
+      data: "examples/data/gcin-voice/train",
+      labelled: "examples/data/gcin-voice",
+      about: "gcin-voice: 706 training and 217 test recordings of Mandarin syllables by one speaker, 34 finals",
+      judgedOn: "test recordings",
+      labels: 204,
+      pretraining: { preset: "tiny", set: ["train.steps=400"] },
+      finetuning: { preset: "tiny", set: ["train.steps=250"] },
+    },
+  }),
+  text: entry({
+    modality: text,
+    demo: {
+      data: "examples/data/wordnet",
+      labelled: "examples/data/wordnet",
+      about: "WordNet: 112,174 glosses to read, 15,000 and 5,000 definitions of nouns of ten kinds to learn from and to test on",
+      judgedOn: "test definitions",
+      labels: 500,
+      pretraining: { preset: "tiny", set: ["train.steps=400"] },
+      finetuning: { preset: "tiny", set: ["train.steps=200"] },
     },
   }),
 };

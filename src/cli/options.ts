@@ -51,6 +51,13 @@ export function integer(minimum: number, maximum: number): (text: string) => num
   };
 }
 
+/** Reads any finite number. */
+export function number(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("It must be a number.");
+}
+
 /** Reads a number strictly between 0 and 1. */
 export function fraction(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);

@@ -1,15 +1,16 @@
-/** `data2vec predict`: the likeliest classes of files. */
+/** `data2vec predict`: what a fine-tuned model says of files: classes, a value, a transcript. */
 import type { Command } from "commander";
 import { loadModel } from "../tasks/load-model.js";
 import { predict } from "../tasks/predict.js";
 import type { Reading } from "../tasks/task-kind.js";
 import { taskKind } from "../tasks/task-kinds.js";
+import { readSearch, SEARCH_HELP, type SearchOptions, withSearch } from "./ctc.js";
 import { UsageError } from "./failure.js";
 import { modalityOfModel } from "./modalities.js";
 import { type DeviceOptions, integer, needed, openDevice, withDevice, withJson } from "./options.js";
 import { formatPercent, print } from "./terminal.js";
 
-interface Options extends DeviceOptions {
+interface Options extends DeviceOptions, SearchOptions {
   model?: string;
   top: number;
   json: boolean;
@@ -18,10 +19,10 @@ interface Options extends DeviceOptions {
 /** Adds arguments, flags and help to the command. */
 export function define(command: Command): void {
   command
-    .argument("<file...>", "files to classify, such as JPEG, PNG or WebP images")
+    .argument("<file...>", "images (JPEG, PNG, WebP), clips (WAV, FLAC, Ogg, MP3) or texts (a line each), as the model takes")
     .option("--model <folder>", "a fine-tuned run, or a folder as Hugging Face saves it")
     .option("--top <count>", "classes to show of each file", integer(1, 1e6), 5);
-  withJson(withDevice(command))
+  withJson(withDevice(withSearch(command)))
     .addHelpText(
       "after",
       `
@@ -29,7 +30,8 @@ Examples:
   data2vec predict --model runs/classifier cat.jpg dog.jpg
   data2vec predict --model runs/classifier --top 1 --json photos/*.jpg
 
-With --json: {"predictions": [{"file", "classes": [{"name", "label", "probability"}]}]}, the likeliest class first.`,
+With --json: {"predictions": [{"file", ...}]} with "classes": [{"name", "label", "probability"}], the likeliest first; or the value by its
+name; or "text" and "words": [{"word", "start", "end"}] in seconds.${SEARCH_HELP}`,
     )
     .action(run);
 }
@@ -43,9 +45,10 @@ async function run(files: string[], options: Options): Promise<void> {
     if (task === null || outputs === null) {
       throw new UsageError(`${path}: has no head for a task\nfine-tune it first: data2vec finetune`);
     }
+    const search = await readSearch(options, task, outputs);
     const seconds = modality.positionSeconds?.(config) ?? null;
     const predictions = [];
-    for await (const { name: file, ...reading } of predict(model, taskKind(task, outputs), modality.openFiles(files, config))) {
+    for await (const { name: file, ...reading } of predict(model, taskKind(task, outputs, { search }), modality.openFiles(files, config))) {
       const told = describe(reading, outputs, options.top, seconds);
       if (options.json) predictions.push({ file, ...told.json });
       else print(`${file}: ${told.text}`);

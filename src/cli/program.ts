@@ -14,8 +14,12 @@ const COMMANDS: Record<string, Entry> = {
   pretrain: { about: "learn from data without labels", load: () => import("./pretrain.js") },
   finetune: { about: "train a classifier on labelled data, from a pretrained model or from scratch", load: () => import("./finetune.js") },
   evaluate: { about: "measure a model on labelled data", load: () => import("./evaluate.js") },
-  predict: { about: "classify files with a fine-tuned model", load: () => import("./predict.js") },
+  predict: { about: "say what a fine-tuned model makes of files: classes, values, transcripts", load: () => import("./predict.js") },
   extract: { about: "write a model's hidden states to a safetensors file", load: () => import("./extract.js") },
+  tokenizer: {
+    about: "make the vocabulary of a text model from a corpus, and show how it cuts text up",
+    load: () => import("./tokenizer.js"),
+  },
   inspect: {
     about: "show tensors, configuration and progress of a model folder, a run or a safetensors file",
     load: () => import("./inspect.js"),

@@ -29,8 +29,10 @@ export const trainSchema = z
     learningRate: z.number().gt(0).max(10).describe("Highest learning rate of the schedule; not scaled by the batch size."),
     minLearningRate: z.number().min(0).max(10).describe("Learning rate at the end of the schedule."),
     schedule: z
-      .enum(["cosine", "triStage", "constant"])
-      .describe("After the linear warm-up: cosine down to minLearningRate; hold, then exponential decay (triStage); or constant."),
+      .enum(["cosine", "linear", "triStage", "constant"])
+      .describe(
+        "After the linear warm-up: cosine or a straight line down to minLearningRate; hold, then exponential decay (triStage); or constant.",
+      ),
     warmupSteps: stepsOrFraction().describe("Steps of linear warm-up from 0, or below 1 the fraction of the run."),
     holdRatio: fraction().describe("triStage: fraction of the run at the highest learning rate."),
     decayRatio: fraction().describe("triStage: fraction of the run over which it decays."),

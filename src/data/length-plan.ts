@@ -14,8 +14,9 @@ export interface LengthLimits {
 
 /** Buckets in which lengths differ by a factor of at most 2. */
 const BUCKETS_PER_OCTAVE = 8;
-/** Samples that a replacement is drawn from. */
+/** Samples that a replacement is drawn from: at most, and at least. */
 const NEIGHBOURS = 64;
+const MIN_NEIGHBOURS = 8;
 
 /**
  * Training batches of similar lengths: samples in descending order of their bucket of lengths (9 % apart) and at random within it, cut into
@@ -61,7 +62,8 @@ export function sequentialPlan(limits: LengthLimits): BatchPlan {
 }
 
 /**
- * Chooses a sample to take the place of another: of known length, no longer than the other's bucket allows, and about as long.
+ * Chooses a sample to take the place of another: of known length, no longer than the other's bucket allows, and about as long. In place of the
+ * shortest it may be another of the shortest few.
  *
  * @returns a function of the sample and a random stream
  */
@@ -81,6 +83,7 @@ export function lengthReplacement(limits: LengthLimits): (index: number, random:
       if (bounds[ascending[middle]!]! > bound) end = middle;
       else low = middle + 1;
     }
+    end = Math.max(end, Math.min(MIN_NEIGHBOURS, ascending.length));
     const start = Math.max(0, end - NEIGHBOURS);
     return ascending[start + random.int(end - start)]!;
   };

@@ -41,6 +41,14 @@ export interface Feed<T, B extends PreparedBatch<T> = PreparedBatch<T>> {
   close(): Promise<void>;
 }
 
+/** Files that come with the data a model learns from and are saved beside its weights (a tokenizer): contents by name. */
+export type Companions = Readonly<Record<string, string>>;
+
+/** A feed of masked samples without end. */
+export interface PretrainingFeed<I> extends Feed<MaskedInput<I>> {
+  readonly companions?: Companions;
+}
+
 /** A micro-batch with what a task learns from it. */
 export interface LabelledInput<I> {
   input: I;
@@ -81,6 +89,7 @@ export interface LabelledData<I> {
   plain: EvaluationFeed<I>;
   /** Where the model is judged: samples as they are, one pass. Null where the data has no such part. */
   evaluation: EvaluationFeed<I> | null;
+  companions?: Companions;
 }
 
 /** Which labelled data to open. */
@@ -92,6 +101,10 @@ export interface LabelledOptions {
   holdOut?: number;
   /** Names of a trained model's outputs, which fix their order. */
   outputs?: readonly string[];
+  /** Folder of the model that learns from it, whose companions read the data; null from scratch. */
+  model?: string | null;
+  /** The checkpoint that a run goes on from, whose companions come before those of `model`. */
+  checkpoint?: string | null;
   onSkip: OnSkip;
 }
 
@@ -147,6 +160,8 @@ export interface SavedModel<C> {
   parameters: Map<string, HostTensor>;
   task: TaskName | null;
   outputs: readonly string[] | null;
+  /** Those of the data it learned from. */
+  companions?: Companions;
 }
 
 /**
@@ -174,8 +189,11 @@ export interface Modality<C extends RunConfig, I> {
   createHead(config: C, task: TaskName, outputs: number): TaskHead;
   targetConfig(config: C): TargetConfig;
   emaSchedule(config: C): EmaSchedule;
-  /** Opens unlabelled training data; masks and augmentation are those of `config`. */
-  openPretraining(path: string, config: C, onSkip: OnSkip): Promise<Feed<MaskedInput<I>>>;
+  /**
+   * Opens unlabelled training data; masks and augmentation are those of `config`. `checkpoint` is the one that a run goes on from, if any:
+   * its companions read the data.
+   */
+  openPretraining(path: string, config: C, onSkip: OnSkip, checkpoint?: string | null): Promise<PretrainingFeed<I>>;
   openLabelled(path: string, config: C, options: LabelledOptions): Promise<LabelledData<I>>;
   /** Opens what a trained model is judged by: the test split, or all of a data set that isn't divided. */
   openEvaluation(path: string, config: C, options: EvaluationOptions): Promise<EvaluationFeed<I>>;

@@ -1,6 +1,6 @@
 import { CROSS_ENTROPY_STATS, crossEntropy } from "../ops/cross-entropy.js";
 import { argMaxRows } from "./arg-max.js";
-import { accuracy } from "./labelled-features.js";
+import { judgement } from "./metrics/judgement.js";
 import type { Reading, TaskKind } from "./task-kind.js";
 
 /** Classification: cross-entropy of one vector of logits a sample with soft targets. */
@@ -22,10 +22,7 @@ export const classify: TaskKind = {
         predicted.push(...argMaxRows(values, shape[1]));
         labels.push(...expected.labels);
       },
-      metrics: () => {
-        const values: Record<string, number> = { accuracy: accuracy(Int32Array.from(predicted), Int32Array.from(labels)) };
-        return Object.fromEntries(metrics.map((name) => [name, values[name]]));
-      },
+      result: () => judgement(metrics, predicted, labels),
       predictions: () => ({ predicted, expected: labels }),
     };
   },

@@ -1,17 +1,13 @@
 import type { EvaluationFeed } from "../modalities/modality.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type Model, taskOutputs } from "./model.js";
-import type { Answer, HostOutputs, TaskKind } from "./task-kind.js";
+import type { Answer, HostOutputs, Judgement, TaskKind } from "./task-kind.js";
 
 /** How well a model does its task on a data set. */
-export interface Evaluation {
+export interface Evaluation extends Judgement {
   samples: number;
   /** Mean loss. */
   loss: number;
-  /** Values over the whole set by the name of the metric. */
-  metrics: Record<string, number>;
-  /** The metric that models are compared by. */
-  score: { name: string; value: number };
   /** What the model said and what the data says of each sample, in the order of the data. */
   predicted: readonly Answer[];
   expected: readonly Answer[];
@@ -20,7 +16,7 @@ export interface Evaluation {
 /** What evaluation needs to know beside model and data. */
 export interface EvaluateOptions {
   kind: TaskKind;
-  /** Metrics to compute, the first of them the score; those of the task when null. */
+  /** Metrics to compute; those of the task when null. */
   metrics: readonly string[] | null;
 }
 
@@ -28,8 +24,7 @@ export interface EvaluateOptions {
 export async function evaluate<I>(model: Model<I>, feed: EvaluationFeed<I>, options: EvaluateOptions): Promise<Evaluation> {
   const { kind } = options;
   const { device } = model;
-  const wanted = options.metrics ?? kind.metrics;
-  const judge = kind.judge(wanted);
+  const judge = kind.judge(options.metrics ?? kind.metrics);
   let samples = 0;
   let loss = 0;
   for await (const batch of feed.batches(0)) {
@@ -46,8 +41,7 @@ export async function evaluate<I>(model: Model<I>, feed: EvaluationFeed<I>, opti
     judge.add(made, batch.expected);
     samples += batch.size;
   }
-  const metrics = judge.metrics();
-  return { samples, loss: loss / samples, metrics, score: { name: wanted[0], value: metrics[wanted[0]] }, ...judge.predictions() };
+  return { samples, loss: loss / samples, ...judge.result(), ...judge.predictions() };
 }
 
 /** Copies what a head gave to the host. */

@@ -1,7 +1,9 @@
 import { CtcTokenizer, vocabularyOf } from "../data/audio/vocabulary.js";
 import { CTC_STATS, ctc } from "../ops/ctc.js";
+import { alignCtc } from "./ctc/align.js";
+import { type BeamOptions, decodeBeam } from "./ctc/beam.js";
 import { characterErrorRate, wordErrorRate } from "./ctc/error-rate.js";
-import { decodeGreedy } from "./ctc/greedy.js";
+import { decodeGreedy, timedWords } from "./ctc/greedy.js";
 import type { HostOutputs, Reading, TaskKind } from "./task-kind.js";
 
 const METRICS: Record<string, (theirs: readonly string[], ours: readonly string[]) => number> = {
@@ -24,13 +26,23 @@ export function logProbabilities({ values, shape, lengths }: HostOutputs, sample
   return result;
 }
 
-/** Recognition: connectionist temporal classification of the positions of a sample (paper section 4.2 fine-tunes so). */
-export function recognize(symbols: readonly string[]): TaskKind {
+/**
+ * Recognition: connectionist temporal classification of the positions of a sample (the paper fine-tunes speech models so, section 5.2).
+ *
+ * @param search how transcripts are searched for; null takes the likeliest symbol of each position
+ */
+export function recognize(symbols: readonly string[], search: BeamOptions | null = null): TaskKind {
   const vocabulary = vocabularyOf(symbols);
   const tokenizer = new CtcTokenizer(vocabulary);
+  const decode = (logProbs: Float32Array) => {
+    if (search === null) return decodeGreedy(logProbs, symbols.length, vocabulary);
+    const [{ ids }] = decodeBeam(logProbs, vocabulary, search);
+    const timed = alignCtc(logProbs, symbols.length, ids, vocabulary.blank) ?? [];
+    return { ids, words: timedWords(timed, vocabulary.boundary) };
+  };
   const read = (outputs: HostOutputs): (Reading & { kind: "transcript" })[] =>
     Array.from({ length: outputs.shape[0] }, (_, sample) => {
-      const { ids, words } = decodeGreedy(logProbabilities(outputs, sample), symbols.length, vocabulary);
+      const { ids, words } = decode(logProbabilities(outputs, sample));
       return {
         kind: "transcript",
         text: tokenizer.decode(ids),
@@ -56,7 +68,10 @@ export function recognize(symbols: readonly string[]): TaskKind {
           predicted.push(...read(outputs).map(({ text }) => text));
           expected.push(...batch.texts);
         },
-        metrics: () => Object.fromEntries(metrics.map((name) => [name, METRICS[name](expected, predicted)])),
+        result: () => {
+          const values = Object.fromEntries(metrics.map((name) => [name, METRICS[name](expected, predicted)]));
+          return { metrics: values, score: { name: metrics[0], value: values[metrics[0]] } };
+        },
         predictions: () => ({ predicted, expected }),
       };
     },

@@ -12,11 +12,17 @@ export interface HostOutputs {
 /** A class by its label, a value, or a transcript. */
 export type Answer = number | string;
 
+/** How good a model is on a whole set. */
+export interface Judgement {
+  metrics: Record<string, number>;
+  score: { name: string; value: number };
+}
+
 /** Collects what a model gives over a whole set, and judges it. */
 export interface Judge {
   add(outputs: HostOutputs, expected: Expected): void;
-  /** Values by the name of the metric, the score first. */
-  metrics(): Record<string, number>;
+  /** Values by the name of the metric, and the one that models are compared by. */
+  result(): Judgement;
   /** What the model said and what the data says of each sample, in the order of the data. */
   predictions(): { predicted: readonly Answer[]; expected: readonly Answer[] };
 }
@@ -32,7 +38,7 @@ export type Reading =
 /** What a task is to training and evaluation, whatever the modality. */
 export interface TaskKind {
   readonly name: TaskName;
-  /** Metrics that models are compared by when the data doesn't say, the first of them the score. */
+  /** Metrics that models are judged by when the data doesn't say. */
   readonly metrics: readonly string[];
   /** Length of what {@link loss} returns; element 0 is the loss. */
   readonly statsLength: number;
@@ -40,7 +46,7 @@ export interface TaskKind {
   loss(outputs: Tensor, lengths: Tensor | null, batch: LabelledInput<unknown>): Tensor;
   /** Values for people from the stats of a step over so many samples. */
   trainingMetrics(stats: Float32Array, samples: number): Record<string, number>;
-  /** @param metrics by name, the score first */
+  /** @param metrics by name */
   judge(metrics: readonly string[]): Judge;
   /** What a batch of outputs says of each sample. */
   read(outputs: HostOutputs): Reading[];

@@ -47,9 +47,19 @@ export async function* demo<C extends RunConfig, I>(run: DemoRun<C, I>): AsyncGe
     yield { phase: "pretraining", report };
   }
 
-  async function* classifier(phase: DemoPhase, model: string | null, folder: string): AsyncGenerator<DemoReport, number | null> {
+  async function* classifier(phase: DemoPhase, freshWeights: boolean, folder: string): AsyncGenerator<DemoReport, number | null> {
     let accuracy: number | null = null;
-    const options = { modality, config: finetuning, model, data: labelled, out: path.join(out, folder), device, labels, signal };
+    const options = {
+      modality,
+      config: finetuning,
+      model: pretrained,
+      freshWeights,
+      data: labelled,
+      out: path.join(out, folder),
+      device,
+      labels,
+      signal,
+    };
     for await (const report of finetune(options)) {
       accuracy = report.evaluation?.metrics.accuracy ?? accuracy;
       yield { phase, report };
@@ -58,9 +68,9 @@ export async function* demo<C extends RunConfig, I>(run: DemoRun<C, I>): AsyncGe
     return accuracy;
   }
   if (signal?.aborted) return null;
-  const scratchAccuracy = yield* classifier("scratch", null, "scratch");
+  const scratchAccuracy = yield* classifier("scratch", true, "scratch");
   if (signal?.aborted) return null;
-  const pretrainedAccuracy = yield* classifier("fine-tuning", pretrained, "finetuned");
+  const pretrainedAccuracy = yield* classifier("fine-tuning", false, "finetuned");
   if (scratchAccuracy === null || pretrainedAccuracy === null) return null;
   return { labels, scratchAccuracy, pretrainedAccuracy, seconds: (performance.now() - started) / 1000 };
 }

@@ -27,6 +27,8 @@ export interface FinetuneRun<C extends RunConfig, I> {
   config: C;
   /** Pretrained model: a run folder or a Hugging Face folder. Null trains from scratch. */
   model: string | null;
+  /** Draws the weights anew: only what travels with the model, such as a tokenizer, is taken of it. The baseline of pretraining. */
+  freshWeights?: boolean;
   /** Folder of the labelled data. */
   data: string;
   /** The run's folder. */
@@ -57,10 +59,13 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
   using folder = await RunFolder.open(run.out, { resume: run.resume });
   const { resumed } = folder;
   if (resumed !== null) expectSameConfig(resumed, config);
+  const source = resumed === null ? null : (await findCheckpoint(folder.checkpoint))!;
   const data: LabelledData<I> = await modality.openLabelled(run.data, config, {
     task: taskName,
     labels,
     holdOut,
+    model: run.model === null || resumed !== null ? null : (await resolveModelFolder(run.model)).folder,
+    checkpoint: source,
     onSkip: (skipped) => folder.skip(skipped),
   });
   const origin = { samples: data.train.size, outputs: data.outputs, labels: labels ?? null, holdOut: holdOut ?? null };
@@ -78,7 +83,7 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
 
     const saveModel = async (target: string) => {
       const parameters = await readParameters(model.store);
-      await modality.saveModel(target, { config, parameters, task: taskName, outputs: data.outputs });
+      await modality.saveModel(target, { config, parameters, task: taskName, outputs: data.outputs, companions: data.companions });
     };
     const save = async () => {
       await writeCheckpoint(folder.checkpoint, async (target) => {
@@ -105,13 +110,12 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
     };
 
     model.store.initialize(seed);
-    if (resumed !== null) {
-      const source = (await findCheckpoint(folder.checkpoint))!;
+    if (resumed !== null && source !== null) {
       writeParameters(model.store, (await modality.loadModel(source)).parameters);
       await loadOptimizer(source, optimizer);
       ({ step, best, evaluationsSinceBest } = resumed);
       saved = step;
-    } else if (run.model !== null) {
+    } else if (run.model !== null && !run.freshWeights) {
       await loadPretrained(modality, config, run.model, model);
     }
     const outOfPatience = () => patience > 0 && evaluationsSinceBest >= patience;

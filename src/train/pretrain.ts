@@ -46,7 +46,8 @@ export async function* pretrain<C extends RunConfig, I>(run: PretrainRun<C, I>):
   using folder = await RunFolder.open(run.out, { resume: run.resume });
   const { resumed } = folder;
   if (resumed !== null) expectSameConfig(resumed, config);
-  const feed = await modality.openPretraining(run.data, config, (skipped) => folder.skip(skipped));
+  const source = resumed === null ? null : (await findCheckpoint(folder.checkpoint))!;
+  const feed = await modality.openPretraining(run.data, config, (skipped) => folder.skip(skipped), source);
   const data = { samples: feed.size };
   try {
     if (resumed !== null) expectSameData(resumed, data);
@@ -64,7 +65,8 @@ export async function* pretrain<C extends RunConfig, I>(run: PretrainRun<C, I>):
     const save = async () => {
       await writeCheckpoint(folder.checkpoint, async (target) => {
         const student = await readParameters(task.store);
-        await modality.saveModel(target, { config, parameters: withoutHead(student), task: null, outputs: null });
+        const parameters = withoutHead(student);
+        await modality.saveModel(target, { config, parameters, task: null, outputs: null, companions: feed.companions });
         await savePretrainingParts(target, await readParameters(method.ema.teacher), student);
         await saveOptimizer(target, optimizer);
         const state = {
@@ -82,8 +84,7 @@ export async function* pretrain<C extends RunConfig, I>(run: PretrainRun<C, I>):
     };
 
     method.initialize(config.train.seed);
-    if (resumed !== null) {
-      const source = (await findCheckpoint(folder.checkpoint))!;
+    if (resumed !== null && source !== null) {
       const { teacher, head } = await loadPretrainingParts(source);
       const { parameters } = await modality.loadModel(source);
       writeParameters(task.store, new Map([...parameters, ...head]));

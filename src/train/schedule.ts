@@ -13,7 +13,7 @@ const SMALLEST_FINAL_SCALE = 1e-8;
 
 /**
  * Learning rate of a step, from 0. Cosine is BEiT's: from 0 in equal increments up to the peak at the last warm-up step, then a half cosine
- * to the minimum. Tri-stage is fairseq's: linear, constant, exponential.
+ * to the minimum; linear falls in a straight line instead. Tri-stage is fairseq's: linear, constant, exponential.
  */
 export function learningRateAt(config: ScheduleConfig, step: number): number {
   const { steps, learningRate, minLearningRate, schedule, holdRatio, decayRatio } = config;
@@ -29,5 +29,6 @@ export function learningRateAt(config: ScheduleConfig, step: number): number {
   if (step < warmup) return (learningRate * step) / Math.max(warmup - 1, 1);
   if (schedule === "constant") return learningRate;
   const progress = (step - warmup) / Math.max(steps - warmup, 1);
+  if (schedule === "linear") return minLearningRate + (learningRate - minLearningRate) * (1 - progress);
   return minLearningRate + 0.5 * (learningRate - minLearningRate) * (1 + Math.cos(Math.PI * progress));
 }

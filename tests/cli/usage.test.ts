@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { cli, jsonOf } from "./run-cli.js";
 
-const COMMANDS = ["pretrain", "finetune", "evaluate", "predict", "extract", "inspect", "doctor", "bench", "demo"];
+const COMMANDS = ["pretrain", "finetune", "evaluate", "predict", "extract", "tokenizer", "inspect", "doctor", "bench", "demo"];
 
 describe("help", () => {
   it("lists every command", async () => {

@@ -127,7 +127,7 @@ describe("a wrong configuration", () => {
     ["train.batchSize=2.5", "--set train.batchSize=2.5: train.batchSize: expected an integer from 1 to 65536, got 2.5"],
     ["train.learningRate=fast", '--set train.learningRate=fast: train.learningRate: expected a number above 0 to 10, got "fast"'],
     ["train.learningRate=.nan", /train\.learningRate: expected a number above 0 to 10, got NaN/],
-    ["train.schedule=linear", '--set train.schedule=linear: train.schedule: expected "cosine", "triStage" or "constant", got "linear"'],
+    ["train.schedule=step", '--set train.schedule=step: train.schedule: expected "cosine", "linear", "triStage" or "constant", got "step"'],
     ["model.lossScale=0", '--set model.lossScale=0: model.lossScale: expected "mean" or "sqrtDim", or a number above 0 to 1000000, got 0'],
     [
       "data.cropScale=[0,1]",

@@ -14,6 +14,14 @@ describe("learning rate", () => {
     expect(at(99)).toBeCloseTo(0.1 + 0.45 * (1 + Math.cos((Math.PI * 89) / 90)), 12);
   });
 
+  it("linear: falls in a straight line to the minimum", () => {
+    const at = (step: number) => learningRateAt({ ...base, schedule: "linear" }, step);
+    expect(at(9)).toBe(1);
+    expect(at(10)).toBe(1);
+    expect(at(55)).toBeCloseTo(0.55, 12);
+    expect(at(100)).toBeCloseTo(0.1, 12);
+  });
+
   it("triStage: linear from a hundredth, constant, exponential to the minimum", () => {
     const at = (step: number) => learningRateAt({ ...base, schedule: "triStage" }, step);
     expect(at(0)).toBe(0.01);

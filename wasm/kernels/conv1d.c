@@ -5,6 +5,7 @@
  * first moved apart. The gradient of x is a convolution too: with stride s, every s-th position sees the same taps of the kernel, so that
  * each of the s phases is a product over windows of dy, and every element of dx is written once.
  */
+#define CONV_TASKS 12        /* tasks wanted, so that a few threads share them evenly; how columns are split changes no sum */
 #define GRAD_PARTS 32        /* parts of the rows wanted, times groups, when the gradient of a small weight is split over them */
 #define GRAD_COLUMNS_MAX 512 /* columns of d_weight that one task packs at a time */
 
@@ -175,7 +176,7 @@ static void multiply_windows(window_product p, const float *x) {
   p.row_blocks = chunks_of(rows, MC);
   p.row_step = chunks_of(chunks_of(rows, p.row_blocks), MR) * MR;
   p.row_blocks = chunks_of(rows, p.row_step);
-  p.column_blocks = larger(1, smaller(chunks_of(GEMM_TASKS, p.row_blocks * groups), p.n / NC_MIN));
+  p.column_blocks = larger(1, smaller(chunks_of(CONV_TASKS, p.row_blocks * groups), p.n / NC_MIN));
   p.column_step = chunks_of(chunks_of(p.n, p.column_blocks), NR) * NR;
   p.column_blocks = chunks_of(p.n, p.column_step);
 
@@ -282,7 +283,7 @@ void conv1d_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   int32_t parts = larger(1, smaller(chunks_of(GRAD_PARTS, groups), smaller(rows / SPLIT_ROWS_MIN, SPLIT_PARTIALS_MAX / count)));
   args.part_rows = chunks_of(rows, parts);
   parts = chunks_of(rows, args.part_rows);
-  int32_t blocks = larger(chunks_of(n, GRAD_COLUMNS_MAX), smaller(chunks_of(GEMM_TASKS, parts * groups), n / NC_MIN));
+  int32_t blocks = larger(chunks_of(n, GRAD_COLUMNS_MAX), smaller(chunks_of(CONV_TASKS, parts * groups), n / NC_MIN));
   args.column_step = chunks_of(chunks_of(n, blocks), NR) * NR;
   args.column_blocks = chunks_of(n, args.column_step);
   args.row_step = chunks_of(chunks_of(args.out, chunks_of(args.out, MC)), MR) * MR;

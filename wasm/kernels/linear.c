@@ -1,6 +1,7 @@
 /* linear: y = x · weightᵀ + bias, and its gradients. */
 #define SPLIT_TASKS 8                /* chunks of rows wanted, when the gradient of a small weight is split over them */
 #define SPLIT_ROWS_MIN 128           /* rows per chunk at least */
+#define SPLIT_ROWS_MAX 400           /* and at most, while the partial sums have room */
 #define SPLIT_PARTIALS_MAX (2 << 20) /* elements of all partial sums */
 #define SPLIT_SIDES_MAX 4096         /* in_dim + out_dim at most: what each thread packs stays small */
 #define SUM_ELEMENTS 4096            /* elements of d_weight whose partial sums one task adds */
@@ -16,9 +17,8 @@ void linear_grad_input(float *dx, const float *dy, const float *weight, int32_t 
   gemm((gemm_problem){.c = dx, .a = a, .b = b, .m = rows, .n = in_dim, .k = out_dim});
 }
 
-/* sums[c] = sum over the rows of x[r, c]. */
-static void column_sums(float *sums, const float *x, int32_t rows, int32_t columns) {
-  zero_row(sums, columns);
+/* sums[c] += sum over the rows of x[r, c]. */
+static void add_columns(float *sums, const float *x, int32_t rows, int32_t columns) {
   for (int32_t r = 0; r < rows; r++) add_row(sums, x + (size_t)r * (size_t)columns, columns);
 }
 
@@ -39,15 +39,16 @@ static void grad_weight_part(void *ctx, int32_t task, int32_t thread) {
   operand a = {args->dy, (size_t)m, 0}, b = {args->x, (size_t)n, 0};
   float *packed_a = args->packed + (size_t)thread * args->packed_size;
   float *packed_b = packed_a + (size_t)chunks_of(m, MR) * MR * KC;
-  float *partial = args->partial + (size_t)task * (size_t)m * (size_t)n;
+  float *partial = args->partial + (size_t)task * (size_t)m * (size_t)n, *partial_bias = args->partial_bias + (size_t)task * (size_t)m;
+  if (args->d_bias) zero_row(partial_bias, m);
   int32_t step = block_depth(end - first);
   for (int32_t k = first; k < end; k += step) {
     int32_t depth = smaller(step, end - k);
-    for (int32_t i = 0; i < m; i += MR) pack_a_panel(packed_a + (size_t)i * (size_t)depth, a, i, m - i, k, depth);
-    for (int32_t j = 0; j < n; j += NR) pack_b_panel(packed_b + (size_t)j * (size_t)depth, b, j, n - j, k, depth);
+    pack_a(packed_a, a, 0, m, k, depth);
+    if (args->d_bias) add_columns(partial_bias, args->dy + (size_t)k * (size_t)m, depth, m);
+    pack_b(packed_b, b, 0, n, k, depth);
     gemm_block(partial, (size_t)n, k > first ? partial : NULL, (size_t)n, packed_a, packed_b, m, n, depth);
   }
-  if (args->d_bias) column_sums(args->partial_bias + (size_t)task * (size_t)m, args->dy + (size_t)first * (size_t)m, end - first, m);
 }
 
 /* d_weight += the partial sums, in order, for a few thousand elements. */
@@ -72,7 +73,9 @@ static void grad_bias_part(void *ctx, int32_t task, int32_t thread) {
   const grad_weight_args *args = ctx;
   size_t m = (size_t)args->out_dim;
   int32_t first = task * BIAS_ROWS;
-  column_sums(args->partial_bias + (size_t)task * m, args->dy + (size_t)first * m, smaller(BIAS_ROWS, args->rows - first), args->out_dim);
+  float *sums = args->partial_bias + (size_t)task * m;
+  zero_row(sums, args->out_dim);
+  add_columns(sums, args->dy + (size_t)first * m, smaller(BIAS_ROWS, args->rows - first), args->out_dim);
 }
 
 /* d_bias on its own, for weights too large to split. */
@@ -88,7 +91,7 @@ void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   grad_weight_args args = {.d_weight = d_weight, .d_bias = d_bias, .dy = dy, .x = x, .rows = rows, .in_dim = in_dim, .out_dim = out_dim};
   int64_t count = (int64_t)in_dim * out_dim;
   int64_t most = count > 0 ? SPLIT_PARTIALS_MAX / count : 0;
-  int32_t wanted = larger(chunks_of(rows, KC), smaller(SPLIT_TASKS, rows / SPLIT_ROWS_MIN));
+  int32_t wanted = larger(chunks_of(rows, SPLIT_ROWS_MAX), smaller(SPLIT_TASKS, rows / SPLIT_ROWS_MIN));
   if (wanted < 2 || most < smaller(wanted, SPLIT_TASKS) || in_dim > SPLIT_SIDES_MAX - out_dim) {
     operand a = {dy, (size_t)out_dim, 0}, b = {x, (size_t)in_dim, 0};
     gemm((gemm_problem){.c = d_weight, .a = a, .b = b, .m = out_dim, .n = in_dim, .k = rows, .accumulate = 1});

@@ -1,8 +1,5 @@
 /** Decodes WAV, FLAC, Ogg Vorbis and MP3 files to one channel of floats. */
 import { open, readFile } from "node:fs/promises";
-import { FLACDecoder } from "@wasm-audio-decoders/flac";
-import { OggVorbisDecoder } from "@wasm-audio-decoders/ogg-vorbis";
-import { MPEGDecoder } from "mpg123-decoder";
 import { Lanes } from "../lanes.js";
 import { readFlacHeader } from "./flac.js";
 import { type AudioInfo, checkInfo, detectFormat, id3Length, MAGIC_BYTES } from "./format.js";
@@ -24,6 +21,8 @@ interface Decoded {
 
 /** First bytes of a file that headers are looked for in, before all of it is read. */
 const HEAD = 4096;
+/** Two frames. */
+const MP3_SLACK = 2304;
 
 /**
  * Decodes the bytes of an audio file, told by their content, to the mean of the channels.
@@ -87,16 +86,16 @@ function mixDown({ channelData, sampleRate }: Decoded): RawAudio {
   return { samples, sampleRate };
 }
 
-/** A decoder in WASM: made when first needed, used by one file at a time, made anew after a failure. */
-class SharedDecoder<D extends { readonly ready: Promise<void>; free(): void }> {
+/** A decoder in WASM: loaded and made when first needed, used by one file at a time, made anew after a failure. */
+class SharedDecoder<D extends { readonly ready: Promise<void> }> {
   readonly #lane = new Lanes(1);
   #decoder: D | undefined;
 
-  constructor(private readonly create: () => D) {}
+  constructor(private readonly create: () => Promise<D>) {}
 
   run<T>(decode: (decoder: D) => Promise<T>): Promise<T> {
     return this.#lane.run(async () => {
-      const decoder = (this.#decoder ??= this.create());
+      const decoder = (this.#decoder ??= await this.create());
       try {
         await decoder.ready;
         return await decode(decoder);
@@ -108,16 +107,16 @@ class SharedDecoder<D extends { readonly ready: Promise<void>; free(): void }> {
   }
 }
 
-const flacDecoder = new SharedDecoder(() => new FLACDecoder());
-const vorbisDecoder = new SharedDecoder(() => new OggVorbisDecoder());
-const mp3Decoder = new SharedDecoder(() => new MPEGDecoder());
+const flacDecoder = new SharedDecoder(async () => new (await import("@wasm-audio-decoders/flac")).FLACDecoder());
+const vorbisDecoder = new SharedDecoder(async () => new (await import("@wasm-audio-decoders/ogg-vorbis")).OggVorbisDecoder());
+const mp3Decoder = new SharedDecoder(async () => new (await import("mpg123-decoder")).MPEGDecoder());
 
 /** The decoders in WASM leave out what they can't decode, so that each result is held against what the headers promise. */
 const DECODE = {
   flac: async (bytes: Uint8Array): Promise<Decoded> => {
     const info = readFlacHeader(bytes, bytes.length)!;
     const decoded = await flacDecoder.run((decoder) => decoder.decodeFile(bytes.subarray(id3Length(bytes)))).catch(corrupt("FLAC"));
-    return complete("FLAC", decoded, info);
+    return rescaled(complete("FLAC", decoded, info), info.bitsPerSample);
   },
   vorbis: async (bytes: Uint8Array): Promise<Decoded> => {
     const info = readOgg(bytes);
@@ -134,9 +133,20 @@ const DECODE = {
         return result;
       })
       .catch(corrupt("MP3"));
-    return complete("MP3", decoded, info);
+    // The walk over the frames saw that all are there; decoders differ in how much of the first and last ones is sound.
+    const close = Math.abs(decoded.samplesDecoded - info.frames) <= MP3_SLACK;
+    return complete("MP3", decoded, close ? { ...info, frames: decoded.samplesDecoded } : info);
   },
 };
+
+/** The decoder of FLAC divides by the largest integer; full scale is one more, as in WAV. */
+function rescaled(decoded: Decoded, bits: number): Decoded {
+  const full = 2 ** (bits - 1);
+  for (const channel of decoded.channelData) {
+    for (let i = 0; i < channel.length; i++) channel[i] = Math.round(channel[i]! * (full - 1)) / full;
+  }
+  return decoded;
+}
 
 function complete(
   format: string,

@@ -3,6 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { listFiles } from "../folder.js";
 import type { AudioEntry, AudioList } from "./entries.js";
+import { isFileColumn } from "./table.js";
 
 /** Names of audio files. */
 export const AUDIO_FILES = /\.(wav|wave|flac|ogg|oga|mp3)$/i;
@@ -55,10 +56,10 @@ function posixJoin(folder: string, name: string): string {
   return folder === "." ? name : `${folder}/${name}`;
 }
 
-/** True where a `.tsv` file is a manifest: its first line is a folder, not a header of several columns. */
+/** True where a `.tsv` file is a manifest: its first line is a folder, neither a header of several columns nor the name of one. */
 export async function isManifest(path: string): Promise<boolean> {
   const [first] = (await readFile(path, "utf8")).split(/\r?\n/, 1);
-  return !first!.includes("\t");
+  return !first!.includes("\t") && !isFileColumn(first!.trim().toLowerCase());
 }
 
 /**

@@ -100,7 +100,7 @@ export class AudioLoader {
         `audio loader: maxSeconds: crops of ${this.#maxSamples} samples are shorter than the ${minSamples} that a model needs`,
       );
     }
-    const limits: LengthLimits = { lengths: lengthsOf(dataset, this.#maxSamples, budget), budget, batchSize };
+    const limits: LengthLimits = { lengths: lengthsOf(dataset, { minSamples, maxSamples: this.#maxSamples, budget }), budget, batchSize };
     const total = Float64Array.from({ length: dataset.size }, (_, index) => dataset.duration(index)).reduce(
       (sum, samples) => sum + samples,
       0,
@@ -193,10 +193,12 @@ export class AudioLoader {
   }
 }
 
-/** The length of each clip in a batch, as far as it is known. */
-function lengthsOf(dataset: AudioDataset, maxSamples: number, budget: number): Float64Array {
+/** The length of each clip in a batch; 0 where it isn't known or the clip can't be used. */
+function lengthsOf(dataset: AudioDataset, limits: { minSamples: number; maxSamples: number; budget: number }): Float64Array {
+  const { minSamples, maxSamples, budget } = limits;
   return Float64Array.from({ length: dataset.size }, (_, index) => {
     const length = Math.min(dataset.duration(index), maxSamples);
+    if (length < minSamples) return 0;
     if (length > budget) {
       const seconds = (samples: number) => `${(samples / dataset.sampleRate).toFixed(1)} s`;
       throw new Error(

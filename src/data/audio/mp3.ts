@@ -44,7 +44,8 @@ export function readMp3(bytes: Uint8Array): AudioInfo {
     at += frame.bytes;
   }
   if (tag !== null) frames -= 1;
-  if (tag?.frames !== undefined && frames < tag.frames) throw new Error(`MP3: truncated: ${frames} of ${tag.frames} frames are there`);
+  // Some writers count the tag's own frame.
+  if (tag?.frames !== undefined && frames + 1 < tag.frames) throw new Error(`MP3: truncated: ${frames} of ${tag.frames} frames are there`);
   return checkInfo({
     format: "mp3",
     sampleRate: first.sampleRate,

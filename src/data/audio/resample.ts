@@ -7,8 +7,9 @@ const ZERO_CROSSINGS = 32;
 const ROLLOFF = 0.925;
 /** Of the Kaiser window: 85 dB of attenuation from just above the Nyquist frequency. */
 const BETA = 8.4;
-/** Ratios with more phases than this interpolate between the rows of a table of so many. */
+/** Ratios with more phases than this interpolate between the rows of a table of so many; fewer where the kernel is wide, as it varies less. */
 const MAX_PHASES = 1024;
+const MIN_PHASES = 64;
 const MAX_TABLES = 8;
 
 interface Kernel {
@@ -112,8 +113,8 @@ function kernelOf(up: number, down: number): Kernel {
 }
 
 function makeKernel(up: number, down: number): Kernel {
-  const phases = Math.min(up, MAX_PHASES);
   const cutoff = Math.min(1, up / down) * ROLLOFF;
+  const phases = Math.min(up, Math.max(MIN_PHASES, Math.round(MAX_PHASES * cutoff)));
   const half = Math.ceil(ZERO_CROSSINGS / cutoff);
   const taps = Math.ceil(half / 4) * 8;
   const center = half - 1;

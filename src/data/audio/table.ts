@@ -12,6 +12,11 @@ const COLUMNS = {
 /** The columns that are looked for, for messages. */
 export const TABLE_COLUMNS = "path (or file, audio), text (or transcript, sentence), label (or class)";
 
+/** True for the names of the column of files. */
+export function isFileColumn(name: string): boolean {
+  return COLUMNS.file.some((column) => column === name);
+}
+
 interface Row {
   readonly line: number;
   readonly values: ReadonlyMap<string, string>;

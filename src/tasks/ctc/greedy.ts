@@ -59,7 +59,7 @@ export function decodeGreedy(
     }
     last = best;
   }
-  return { ids: symbols.map(({ id }) => id), symbols, words: wordsOf(symbols, vocabulary.boundary), score };
+  return { ids: symbols.map(({ id }) => id), symbols, words: timedWords(symbols, vocabulary.boundary), score };
 }
 
 /**
@@ -75,7 +75,8 @@ export function frameCount(logProbs: Float32Array, classes: number): number {
   return frames;
 }
 
-function wordsOf(symbols: readonly TimedSymbol[], boundary: number): TimedWord[] {
+/** Groups symbols into the words between boundaries. */
+export function timedWords(symbols: readonly TimedSymbol[], boundary: number): TimedWord[] {
   const words: TimedWord[] = [];
   let current: TimedSymbol[] = [];
   const finish = () => {

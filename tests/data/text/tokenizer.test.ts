@@ -65,12 +65,7 @@ const tricky = fc
     ),
     { maxLength: 30 },
   )
-  .map((parts) =>
-    parts
-      .join("")
-      .replace(/[\u0085\ufeff]/g, "")
-      .toWellFormed(),
-  );
+  .map((parts) => parts.join("").replace(/[\u0085\ufeff\p{Cs}]/gu, ""));
 
 describe("encoding", () => {
   it("gives the ids of Hugging Face's tokenizer for any text", () => {
