@@ -1,4 +1,4 @@
-/** Ready configurations for speech; `docs/recipes.md` says where each number comes from. */
+/** Ready configurations for speech; `docs/recipes-speech.md` says where each number comes from. */
 import type { PresetName, Presets } from "../modality.js";
 import type { SpeechArchitecture, SpeechConfig, SpeechDataConfig, SpeechModelConfig } from "./config.js";
 
