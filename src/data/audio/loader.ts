@@ -4,7 +4,7 @@ import { Philox } from "../../backend/philox.js";
 import { BatchLoader, type LoadedBatch, type Skipped } from "../batch-loader.js";
 import { Lanes } from "../lanes.js";
 import { type LengthLimits, lengthBucketPlan, lengthReplacement, sequentialPlan } from "../length-plan.js";
-import { readSample } from "../unreadable.js";
+import { readSample, UnreadableError } from "../unreadable.js";
 import { WorkerPool, workerScript } from "../worker-pool.js";
 import { type ClipOptions, prepareClip, readClip } from "./clip.js";
 import type { AudioDataset } from "./dataset.js";
@@ -43,6 +43,8 @@ export interface AudioLoaderOptions {
   readonly batchSize: number;
   /** Longest crop; only for `crop`. */
   readonly maxSeconds?: number;
+  /** Shorter clips are followed by others, drawn at random, up to this length; only for `crop`. 0, the default, leaves them short. */
+  readonly joinSeconds?: number;
   /** Zero mean and unit variance over each whole clip, before it is cut or padded. */
   readonly normalize: boolean;
   /** Clips of fewer samples count as unreadable; 400 by default, the receptive field of the published models. */
@@ -65,6 +67,8 @@ export interface AudioLoaderOptions {
 
 const RECEPTIVE_FIELD = 400;
 const CACHE_BYTES = 256 * 2 ** 20;
+/** Clips drawn to fill up one sample, at most. */
+const MAX_JOINED = 1000;
 /** Files read at once where there are no workers. */
 const LANES = 4;
 
@@ -74,6 +78,7 @@ export class AudioLoader {
   readonly #options: AudioLoaderOptions;
   readonly #clipOptions: ClipOptions;
   readonly #maxSamples: number;
+  readonly #joinSamples: number;
   readonly #workers: number;
   readonly #loader: BatchLoader<Clip>;
   readonly #lanes = new Lanes(LANES);
@@ -95,12 +100,18 @@ export class AudioLoader {
     this.#workers = options.workers ?? defaultWorkers(dataset);
     const budget = Math.floor(batchSeconds * sampleRate);
     this.#maxSamples = mode === "crop" ? Math.min(budget, Math.floor((maxSeconds ?? batchSeconds) * sampleRate)) : Number.POSITIVE_INFINITY;
+    this.#joinSamples = mode === "crop" ? Math.min(this.#maxSamples, Math.floor((options.joinSeconds ?? 0) * sampleRate)) : 0;
     if (this.#maxSamples < minSamples) {
       throw new RangeError(
         `audio loader: maxSeconds: crops of ${this.#maxSamples} samples are shorter than the ${minSamples} that a model needs`,
       );
     }
-    const limits: LengthLimits = { lengths: lengthsOf(dataset, { minSamples, maxSamples: this.#maxSamples, budget }), budget, batchSize };
+    const own = lengthsOf(dataset, { minSamples, maxSamples: this.#maxSamples, budget });
+    const limits: LengthLimits = {
+      lengths: own.map((length) => (length === 0 ? 0 : Math.max(length, this.#joinSamples))),
+      budget,
+      batchSize,
+    };
     const total = Float64Array.from({ length: dataset.size }, (_, index) => dataset.duration(index)).reduce(
       (sum, samples) => sum + samples,
       0,
@@ -111,7 +122,7 @@ export class AudioLoader {
         description: dataset.description,
         size: dataset.size,
         name: (index) => dataset.name(index),
-        make: (candidate) => this.#clip(candidate),
+        make: (candidate, epoch, index) => this.#sample(candidate, epoch, index),
         replacement: lengthReplacement(limits),
       },
       {
@@ -168,6 +179,34 @@ export class AudioLoader {
     };
   }
 
+  /** A clip, with others behind it where it is too short to stand alone. */
+  async #sample(candidate: number, epoch: number, index: number): Promise<Clip> {
+    const clip = await this.#clip(candidate);
+    if (clip.length >= this.#joinSamples) return clip;
+    const random = new Philox(this.#options.seed, "join", epoch, index);
+    // A random beginning, so that the first clip doesn't always start at 0.
+    const start = random.int(clip.length);
+    const parts = [clip.subarray(start)];
+    let length = clip.length - start;
+    for (let tries = 0; length < this.#joinSamples && tries < MAX_JOINED; tries++) {
+      const next = await this.#clip(random.int(this.dataset.size)).catch((error) => {
+        // It is told of when its own turn comes.
+        if (error instanceof UnreadableError) return null;
+        throw error;
+      });
+      if (next === null) continue;
+      parts.push(next);
+      length += next.length;
+    }
+    const joined = new Float32Array(Math.min(length, this.#joinSamples));
+    let at = 0;
+    for (const part of parts) {
+      joined.set(part.subarray(0, joined.length - at), at);
+      at = Math.min(at + part.length, joined.length);
+    }
+    return joined;
+  }
+
   async #clip(index: number): Promise<Clip> {
     const known = this.#cache?.get(index);
     if (known !== undefined) return known;
@@ -216,7 +255,7 @@ function defaultWorkers(dataset: AudioDataset): number {
   return inFiles ? Math.min(16, Math.max(1, availableParallelism() - 1)) : 0;
 }
 
-function checkOptions({ batchSeconds, batchSize, maxSeconds, minSamples, workers, ahead }: AudioLoaderOptions): void {
+function checkOptions({ batchSeconds, batchSize, maxSeconds, joinSeconds = 0, minSamples, workers, ahead }: AudioLoaderOptions): void {
   const whole = (name: string, value: number | undefined, minimum: number) => {
     if (value !== undefined && (!Number.isSafeInteger(value) || value < minimum)) {
       throw new RangeError(`audio loader: ${name}: expected a whole number from ${minimum}, got ${value}`);
@@ -226,6 +265,9 @@ function checkOptions({ batchSeconds, batchSize, maxSeconds, minSamples, workers
   whole("minSamples", minSamples, 1);
   whole("workers", workers, 0);
   whole("ahead", ahead, 1);
+  if (!(joinSeconds >= 0 && Number.isFinite(joinSeconds))) {
+    throw new RangeError(`audio loader: joinSeconds: expected a number from 0, got ${joinSeconds}`);
+  }
   for (const [name, value] of Object.entries({ batchSeconds, maxSeconds })) {
     if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
       throw new RangeError(`audio loader: ${name}: expected a number above 0, got ${value}`);

@@ -106,6 +106,13 @@ export const speechDataSchema = z
       .gt(0)
       .max(3600)
       .describe("Pretraining: the longest crop of a clip. Fine-tuning: longer clips are left out of training."),
+    joinSeconds: z
+      .number()
+      .min(0)
+      .max(3600)
+      .describe(
+        "Pretraining: shorter clips are followed by others, drawn at random, up to this length, so that the place of a frame says nothing about it.",
+      ),
     batchSeconds: z
       .number()
       .gt(0)
@@ -127,6 +134,8 @@ export const speechDataSchema = z
     if (data.minSeconds > data.maxSeconds) {
       issue("minSeconds", `expected at most data.maxSeconds (${data.maxSeconds}), got ${data.minSeconds}`);
     }
+    if (data.joinSeconds > data.maxSeconds)
+      issue("joinSeconds", `expected at most data.maxSeconds (${data.maxSeconds}), got ${data.joinSeconds}`);
     if (data.maxSeconds > data.batchSeconds) {
       issue("batchSeconds", `expected at least data.maxSeconds (${data.maxSeconds}), got ${data.batchSeconds}`);
     }

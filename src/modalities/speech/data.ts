@@ -136,6 +136,7 @@ function trainingLoader(
   const { data, train } = config;
   return new AudioLoader(clips, {
     batchSeconds: data.batchSeconds,
+    joinSeconds: data.joinSeconds,
     batchSize: train.batchSize,
     normalize: data.normalize,
     seed: train.seed,

@@ -136,6 +136,7 @@ const basePretrainData: SpeechDataConfig = {
   normalize: true,
   minSeconds: 2,
   maxSeconds: 20,
+  joinSeconds: 0,
   batchSeconds: 3_800_000 / 16_000,
   vocabulary: "published",
   letterCase: "upper",
@@ -148,14 +149,15 @@ const baseFinetuneData: SpeechDataConfig = { ...basePretrainData, minSeconds: 0.
 const tinyData: SpeechDataConfig = {
   ...basePretrainData,
   minSeconds: 0.1,
-  maxSeconds: 2,
+  maxSeconds: 3,
+  joinSeconds: 3,
   batchSeconds: 60,
   vocabulary: "transcripts",
   labelSmoothing: 0.1,
   workers: 2,
 };
 
-const smallData: SpeechDataConfig = { ...tinyData, minSeconds: 0.5, maxSeconds: 15, batchSeconds: 60 };
+const smallData: SpeechDataConfig = { ...tinyData, minSeconds: 0.5, maxSeconds: 15, joinSeconds: 0, batchSeconds: 60 };
 
 const pretrain: Record<PresetName, SpeechConfig> = {
   tiny: {

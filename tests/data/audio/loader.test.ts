@@ -278,3 +278,45 @@ describe("shutdown", () => {
     await next;
   });
 });
+
+describe("clips joined to a length", () => {
+  const tones = audioInMemory({
+    sampleRate: 16_000,
+    // Each clip is constant, so that a sample tells which clip it comes from.
+    clips: Array.from({ length: 7 }, (_, i) => ({ samples: new Float32Array(1000 + 150 * i).fill(i + 1), sampleRate: 16_000 })),
+  });
+  const joined = (options: Partial<AudioLoaderOptions> = {}) =>
+    load(tones, { mode: "crop", normalize: false, joinSeconds: 0.5, maxSeconds: 0.5, batchSeconds: 2, batchSize: 3, ...options });
+
+  it("fill the crops with whole clips but for the first and the last, others in each epoch, whatever the start", async () => {
+    const loader = joined();
+    const batches = await take(loader, 2 * loader.stepsPerEpoch);
+    for (const batch of batches) {
+      expect(batch.shape).toEqual([batch.names.length, 8000]);
+      expect([...batch.lengths]).toEqual(batch.names.map(() => 8000));
+      for (const [position, index] of batch.indices.entries()) {
+        const clip = row(batch, position);
+        expect(clip[0]).toBe(index + 1);
+        const runs: { value: number; count: number }[] = [];
+        for (const value of clip) {
+          const last = runs.at(-1);
+          if (last?.value === value) last.count += 1;
+          else runs.push({ value, count: 1 });
+        }
+        // Equal neighbours run together, in whole clips.
+        for (const { value, count } of runs.slice(1, -1)) expect(count % (1000 + 150 * (value - 1))).toBe(0);
+      }
+    }
+    const [first, second] = [0, 1].map((epoch) => batches.filter((batch) => batch.epoch === epoch));
+    expect(hashed(first).map(({ waveform }) => waveform)).not.toEqual(hashed(second).map(({ waveform }) => waveform));
+    expect(hashed(await take(joined(), 2, 3))).toEqual(hashed(batches.slice(3, 5)));
+  });
+
+  it("leave long clips and supervised batches as they are", async () => {
+    const [long] = await take(joined({ joinSeconds: 0.05 }), 1);
+    expect(Math.max(...long!.lengths)).toBeLessThan(2000);
+    const [padded] = await take(load(tones, { normalize: false, joinSeconds: 0.5 }), 1);
+    expect(Math.max(...padded!.lengths)).toBeLessThan(2000);
+    expect(() => joined({ joinSeconds: -1 })).toThrow(/joinSeconds: expected a number from 0, got -1/);
+  });
+});
