@@ -27,7 +27,7 @@ interface Options extends DeviceOptions {
 /** Adds arguments, flags and help to the command. */
 export function define(command: Command): void {
   command
-    .addArgument(new Argument("<modality>", "kind of data").choices(MODALITY_NAMES))
+    .addArgument(new Argument("[modality]", "kind of data").choices(MODALITY_NAMES).default(MODALITY_NAMES[0]))
     .option("--out <folder>", "keep the three runs here (default: a temporary folder, removed at the end)")
     .option("--labels <count>", "labels to fine-tune with", integer(10, 10_000))
     .option("--steps <count>", "pretraining steps; more of them give better features", integer(1, 1e9))
