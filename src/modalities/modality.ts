@@ -1,9 +1,9 @@
 import type { HostTensor } from "../checkpoint/safetensors.js";
 import type { ConfigSchema } from "../config/schema.js";
 import type { TrainConfig } from "../config/train.js";
+import type { MethodConfig } from "../data2vec/config.js";
 import type { Data2VecEncoder } from "../data2vec/encoder.js";
-import type { MaskedInput, RegressionHead, TargetConfig } from "../data2vec/pretraining.js";
-import type { EmaSchedule } from "../data2vec/teacher.js";
+import type { MaskedInput, RegressionHead } from "../data2vec/pretraining.js";
 import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { PreparedBatch } from "./prepared-batch.js";
@@ -19,7 +19,7 @@ export type Presets<C> = Readonly<Record<Stage, Readonly<Record<PresetName, C>>>
 
 /** What every run's configuration has. */
 export interface RunConfig {
-  model: object;
+  model: MethodConfig & { dim: number };
   data: object;
   train: TrainConfig;
 }
@@ -187,8 +187,6 @@ export interface Modality<C extends RunConfig, I> {
   createRegressionHead(config: C): (dim: number) => RegressionHead;
   /** A fresh head for a task with so many outputs. */
   createHead(config: C, task: TaskName, outputs: number): TaskHead;
-  targetConfig(config: C): TargetConfig;
-  emaSchedule(config: C): EmaSchedule;
   /**
    * Opens unlabelled training data; masks and augmentation are those of `config`. `checkpoint` is the one that a run goes on from, if any:
    * its companions read the data.

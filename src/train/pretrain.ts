@@ -2,6 +2,7 @@ import { findCheckpoint, writeCheckpoint } from "../checkpoint/directory.js";
 import { readParameters, writeParameters } from "../checkpoint/parameters.js";
 import { writeTrainerState } from "../checkpoint/trainer-state.js";
 import { configHash } from "../config/resolve.js";
+import { emaScheduleOf, targetConfigOf } from "../data2vec/config.js";
 import { Data2VecPretraining } from "../data2vec/pretraining.js";
 import type { Modality, RunConfig } from "../modalities/modality.js";
 import { PretrainTask } from "../tasks/pretrain.js";
@@ -55,9 +56,9 @@ export async function* pretrain<C extends RunConfig, I>(run: PretrainRun<C, I>):
       device,
       (role) => modality.createEncoder(config, role),
       modality.createRegressionHead(config),
-      modality.targetConfig(config),
+      targetConfigOf(config.model),
     );
-    const task = new PretrainTask(method, modality.emaSchedule(config));
+    const task = new PretrainTask(method, emaScheduleOf(config.model, config.train.steps));
     using optimizer = new AdamW(task.store, config.train, task.depth);
     let step = 0;
     let saved = -1;

@@ -2,6 +2,7 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTrainerState } from "../../src/checkpoint/trainer-state.js";
+import { emaScheduleOf, targetConfigOf } from "../../src/data2vec/config.js";
 import { Data2VecPretraining } from "../../src/data2vec/pretraining.js";
 import type { Feed } from "../../src/modalities/modality.js";
 import type { PreparedBatch } from "../../src/modalities/prepared-batch.js";
@@ -130,12 +131,12 @@ describe("a step that isn't finite", () => {
       device,
       (role) => vision.createEncoder(config, role),
       vision.createRegressionHead(config),
-      vision.targetConfig(config),
+      targetConfigOf(config.model),
     );
     method.initialize(0);
     const { offset } = method.ema.teacher.entry("transformer.blocks.1.ffn.down.bias");
     device.kernels.fill(method.ema.teacher.values.ptr + 4 * (offset + 5), 1, Number.NaN);
-    const task = new PretrainTask(method, vision.emaSchedule(config));
+    const task = new PretrainTask(method, emaScheduleOf(config.model, config.train.steps));
     using optimizer = new AdamW(method.store, config.train, task.depth);
     const before = await method.store.values.read();
     const batches = (from: number) => feed.batches(from);

@@ -3,6 +3,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readParameters } from "../../src/checkpoint/parameters.js";
 import { type HostTensor, readSafetensors, toFloat32 } from "../../src/checkpoint/safetensors.js";
+import { targetConfigOf } from "../../src/data2vec/config.js";
 import type { MaskedInput } from "../../src/data2vec/pretraining.js";
 import { Data2VecPretraining } from "../../src/data2vec/pretraining.js";
 import { readVisionModel } from "../../src/modalities/vision/huggingface.js";
@@ -29,7 +30,7 @@ function createMethod(): Data2VecPretraining<Tensor> {
     device,
     (role) => vision.createEncoder(config, role),
     vision.createRegressionHead(config),
-    vision.targetConfig(config),
+    targetConfigOf(config.model),
   );
   method.initialize(config.train.seed);
   return method;

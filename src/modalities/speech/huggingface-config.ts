@@ -1,5 +1,6 @@
 /** `config.json` of Hugging Face's `data2vec-audio`, field by field: each one is used, or refused where it asks for something else. */
 import { CheckpointError } from "../../checkpoint/error.js";
+import { type Fail, isRecord, labelsOf } from "../../checkpoint/huggingface-config.js";
 import { vocabularyOf } from "../../data/audio/vocabulary.js";
 import { ffnDim, type SpeechModelConfig, type SpeechNetworkConfig, speechNetworkSchema } from "./config.js";
 
@@ -90,8 +91,6 @@ const FIELDS = {
 
 const OTHER_FIELDS = ["num_feat_extract_layers", "vocab_size", "pad_token_id", "id2label", "label2id", "num_labels"];
 
-type Fail = (field: string, reason: string) => CheckpointError;
-
 /**
  * Reads a parsed `config.json`.
  *
@@ -179,26 +178,4 @@ function symbolsOf({ vocab_size: symbols = 32, pad_token_id: blank = 0 }: Record
   }
   if (!Number.isSafeInteger(blank) || (blank as number) < 0) throw fail("pad_token_id", `${JSON.stringify(blank)} is no id of a symbol`);
   return { symbols: symbols as number, blank: blank as number };
-}
-
-function labelsOf({ id2label, num_labels: count }: Record<string, unknown>, fail: Fail): string[] {
-  if (id2label === undefined || id2label === null) {
-    const length = count ?? 2;
-    if (!Number.isSafeInteger(length) || (length as number) < 1 || (length as number) > 1e6)
-      throw fail("num_labels", `${JSON.stringify(count)} is no number of classes`);
-    return Array.from({ length: length as number }, (_, id) => `LABEL_${id}`);
-  }
-  if (!isRecord(id2label)) throw fail("id2label", "expected an object from ids to names");
-  const length = Object.keys(id2label).length;
-  if (typeof count === "number" && count !== length) throw fail("num_labels", `${count}, but id2label names ${length}`);
-  return Array.from({ length }, (_, id) => {
-    const label = Object.hasOwn(id2label, String(id)) ? id2label[id] : undefined;
-    if (typeof label !== "string")
-      throw fail("id2label", `expected names for 0 to ${length - 1}, got ${JSON.stringify(label) ?? "none"} for ${id}`);
-    return label;
-  });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -167,7 +167,7 @@ const pretrain: Record<PresetName, SpeechConfig> = {
       ...common,
       schedule: "cosine",
       steps: 3000,
-      batchSize: 64,
+      batchSize: 16,
       accumulate: 1,
       learningRate: 1e-3,
       minLearningRate: 0,

@@ -1,4 +1,3 @@
-import { emaScheduleOf, targetConfigOf } from "../../data2vec/config.js";
 import { Linear } from "../../nn/linear.js";
 import type { Init } from "../../nn/parameter.js";
 import type { Modality, TaskHead, TaskName } from "../modality.js";
@@ -29,8 +28,6 @@ export const speech: Modality<SpeechConfig, SpeechInput> = {
     const init: Init = { kind: "uniform", low: -1 / Math.sqrt(dim), high: 1 / Math.sqrt(dim) };
     return new Linear(dim, dim, init, init);
   },
-  targetConfig: ({ model }) => targetConfigOf(model),
-  emaSchedule: ({ model, train }) => emaScheduleOf(model, train.steps),
   openPretraining: openMaskedClips,
   openLabelled: openLabelledClips,
   openEvaluation: openJudgedClips,

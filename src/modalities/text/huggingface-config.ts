@@ -1,5 +1,6 @@
 /** `config.json` of Hugging Face's `data2vec-text`, field by field: each one is used, or refused where it asks for something else. */
 import { CheckpointError } from "../../checkpoint/error.js";
+import { type Fail, isRecord, labelsOf } from "../../checkpoint/huggingface-config.js";
 import { ffnDim, type TextNetworkConfig, textNetworkSchema } from "./config.js";
 import { positionRows } from "./encoder.js";
 
@@ -172,27 +173,6 @@ export function textToConfig({ model, problem, labels, tokens }: TextModel): obj
   };
 }
 
-type Fail = (field: string, reason: string) => CheckpointError;
-
-function labelsOf({ id2label, num_labels: count }: Record<string, unknown>, fail: Fail): string[] {
-  if (id2label === undefined || id2label === null) {
-    const length = count ?? 2;
-    if (!Number.isSafeInteger(length) || (length as number) < 1 || (length as number) > 1e6)
-      throw fail("num_labels", `${JSON.stringify(count)} is no number of outputs`);
-    return Array.from({ length: length as number }, (_, id) => `LABEL_${id}`);
-  }
-  if (!isRecord(id2label)) throw fail("id2label", "expected an object from ids to names");
-  const length = Object.keys(id2label).length;
-  if (length === 0) throw fail("id2label", "expected a name for each output, got none");
-  if (typeof count === "number" && count !== length) throw fail("num_labels", `${count}, but id2label names ${length}`);
-  return Array.from({ length }, (_, id) => {
-    const label = Object.hasOwn(id2label, String(id)) ? id2label[id] : undefined;
-    if (typeof label !== "string")
-      throw fail("id2label", `expected names for 0 to ${length - 1}, got ${JSON.stringify(label) ?? "none"} for ${id}`);
-    return label;
-  });
-}
-
 function problemOf(value: unknown, outputs: number, fail: Fail): Exclude<TextProblem, null> {
   // Where nothing is said, Hugging Face takes a single output for a value.
   if (value === undefined || value === null) return outputs === 1 ? "regression" : "single";
@@ -200,8 +180,4 @@ function problemOf(value: unknown, outputs: number, fail: Fail): Exclude<TextPro
   if (value === "multi_label_classification") return "multi";
   if (value === "regression") return "regression";
   throw fail("problem_type", `${JSON.stringify(value)} is not supported`);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

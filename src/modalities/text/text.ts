@@ -1,4 +1,3 @@
-import { resolveSteps } from "../../config/train.js";
 import type { Modality } from "../modality.js";
 import { type TextConfig, textArchitecture, textSchema } from "./config.js";
 import { openTextFiles } from "./files.js";
@@ -22,14 +21,6 @@ export const text: Modality<TextConfig, TextInput> = {
   createEncoder: (config, role) => createTextEncoder(config, { embeds: role !== "teacher" }),
   createHead: createTextHead,
   createRegressionHead: ({ model }) => createTextRegressionHead(model),
-  targetConfig: ({ model }) => {
-    const scales = { mean: 1 / model.dim, sqrtDim: 1 / Math.sqrt(model.dim) };
-    return { ...model, lossScale: typeof model.lossScale === "number" ? model.lossScale : scales[model.lossScale] };
-  },
-  emaSchedule: ({ model, train }) => ({
-    ...model,
-    emaAnnealUpdates: model.emaAnnealSteps === null ? train.steps : resolveSteps(model.emaAnnealSteps, train.steps),
-  }),
   openPretraining: openMaskedText,
   openLabelled: openLabelledText,
   openEvaluation: openJudgedText,

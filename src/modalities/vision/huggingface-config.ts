@@ -1,5 +1,6 @@
 /** `config.json` of Hugging Face's `data2vec-vision`, field by field: each one is used, or refused where it asks for something else. */
 import { CheckpointError } from "../../checkpoint/error.js";
+import { type Fail, isRecord, labelsOf } from "../../checkpoint/huggingface-config.js";
 import { ffnDim, type VisionNetworkConfig, visionNetworkSchema } from "./config.js";
 
 /** What a model is, beside its parameters. */
@@ -166,32 +167,8 @@ export function visionToConfig({ model, meanPooling, labels, problemType }: Visi
   };
 }
 
-type Fail = (field: string, reason: string) => CheckpointError;
-
-function labelsOf({ id2label, num_labels: count }: Record<string, unknown>, fail: Fail): string[] {
-  if (id2label === undefined || id2label === null) {
-    const length = count ?? 2;
-    if (!Number.isSafeInteger(length) || (length as number) < 1 || (length as number) > 1e6)
-      throw fail("num_labels", `${JSON.stringify(count)} is no number of classes`);
-    return Array.from({ length: length as number }, (_, id) => `LABEL_${id}`);
-  }
-  if (!isRecord(id2label)) throw fail("id2label", "expected an object from ids to names");
-  const length = Object.keys(id2label).length;
-  if (typeof count === "number" && count !== length) throw fail("num_labels", `${count}, but id2label names ${length}`);
-  return Array.from({ length }, (_, id) => {
-    const label = Object.hasOwn(id2label, String(id)) ? id2label[id] : undefined;
-    if (typeof label !== "string")
-      throw fail("id2label", `expected names for 0 to ${length - 1}, got ${JSON.stringify(label) ?? "none"} for ${id}`);
-    return label;
-  });
-}
-
 function problemTypeOf(value: unknown, fail: Fail): "single" | "multi" {
   if (value === undefined || value === null || value === "single_label_classification") return "single";
   if (value === "multi_label_classification") return "multi";
   throw fail("problem_type", `${JSON.stringify(value)} is not supported`);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,3 @@
-import { resolveSteps } from "../../config/train.js";
 import { Linear } from "../../nn/linear.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { Modality } from "../modality.js";
@@ -32,14 +31,6 @@ export const vision: Modality<VisionConfig, Tensor> = {
     ({ model }) =>
     (dim) =>
       new Linear(dim, dim, { kind: "normal", std: model.initStd, clip: INIT_CLIP.pretraining }),
-  targetConfig: ({ model }) => {
-    const scales = { mean: 1 / model.dim, sqrtDim: 1 / Math.sqrt(model.dim) };
-    return { ...model, lossScale: typeof model.lossScale === "number" ? model.lossScale : scales[model.lossScale] };
-  },
-  emaSchedule: ({ model, train }) => ({
-    ...model,
-    emaAnnealUpdates: model.emaAnnealSteps === null ? train.steps : resolveSteps(model.emaAnnealSteps, train.steps),
-  }),
   openPretraining: openMaskedImages,
   openLabelled: openLabelledImages,
   openEvaluation: openJudgedImages,
