@@ -64,9 +64,9 @@ const MODALITIES = {
       labelled: "examples/data/wordnet",
       about: "WordNet: 112,174 glosses to read, 15,000 and 5,000 definitions of nouns of ten kinds to learn from and to test on",
       judgedOn: "test definitions",
-      labels: 500,
-      pretraining: { preset: "tiny", set: ["train.steps=400"] },
-      finetuning: { preset: "tiny", set: ["train.steps=200"] },
+      labels: 100,
+      pretraining: { preset: "tiny", set: ["train.steps=1000"] },
+      finetuning: { preset: "tiny", set: ["train.steps=100", "train.learningRate=1e-3"] },
     },
   }),
 };

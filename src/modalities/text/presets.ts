@@ -108,7 +108,7 @@ const pretrain: Record<PresetName, TextConfig> = {
       steps: 3000,
       batchSize: 32,
       accumulate: 1,
-      learningRate: 1e-3,
+      learningRate: 2e-3,
       warmupSteps: 0.05,
       saveEvery: 500,
     },
