@@ -20,7 +20,7 @@ export interface TransformerConfig {
   /** Width of the feed-forward network. */
   ffnDim: number;
   layerNormEps: number;
-  /** Whether norms stand before attention and feed-forward network (vision) or after the residual sums (speech, text). */
+  /** Whether norms stand before attention and feed-forward network (as in BEiT) or after the residual sums (as in BERT). */
   normFirst: boolean;
   /** Start of the layer scale on both branches, or null for none. */
   layerScale: number | null;
