@@ -20,6 +20,8 @@ export const EXPERIMENTS = {
       scratch: [
         { learningRate: 1e-3, steps: 1000 },
         { learningRate: 3e-3, steps: 1000 },
+        { learningRate: 1e-3, steps: 3000 },
+        { learningRate: 3e-3, steps: 3000 },
       ],
       pretrained: [
         { learningRate: 5e-4, steps: 300 },
