@@ -53,8 +53,8 @@ const MODALITIES = {
       about: "gcin-voice: 706 training and 217 test recordings of Mandarin syllables by one speaker, 34 finals",
       judgedOn: "test recordings",
       labels: 204,
-      pretraining: { preset: "tiny", set: ["train.steps=400"] },
-      finetuning: { preset: "tiny", set: ["train.steps=250"] },
+      pretraining: { preset: "tiny", set: ["train.steps=300"] },
+      finetuning: { preset: "tiny", set: ["train.steps=200", "model.maskProb=0"] },
     },
   }),
   text: entry({
