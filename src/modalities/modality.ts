@@ -81,7 +81,7 @@ export type OnSkip = (skipped: { name: string; error: string }) => void;
 export interface LabelledData<I> {
   /** Names of the outputs: classes by label, symbols of a vocabulary, or the name of the value. */
   outputs: readonly string[];
-  /** What models are compared by on this data, the first of them the score; null takes what is usual for the task. */
+  /** What models are judged by on this data; null takes what is usual for the task. */
   metrics: readonly string[] | null;
   /** Augmented samples with targets, without end. */
   train: Feed<LabelledInput<I>>;
