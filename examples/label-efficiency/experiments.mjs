@@ -1,16 +1,23 @@
-// What the experiment runs for each modality: data, numbers of labels, and the settings that each side may choose from.
+// What each experiment runs: modality, data, tasks with their numbers of labels, and the settings that each side may choose from.
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-const data = (folder) => fileURLToPath(new URL(`../data/${folder}`, import.meta.url));
+const shipped = (folder) => fileURLToPath(new URL(`../data/${folder}`, import.meta.url));
+const few = [
+  { learningRate: 5e-4, steps: 300 },
+  { learningRate: 2e-3, steps: 300 },
+  { learningRate: 5e-4, steps: 800 },
+  { learningRate: 2e-3, steps: 800 },
+];
 
 export const EXPERIMENTS = {
   vision: {
-    /** Unlabelled data to pretrain on, and labelled data. */
-    pretraining: data("fashion-mnist"),
-    labelled: data("fashion-mnist"),
+    modality: "vision",
+    /** Unlabelled data to pretrain on; a path that starts with "fetched/" lies in the folder of --data. */
+    pretraining: shipped("fashion-mnist"),
+    tasks: [{ labelled: shipped("fashion-mnist"), labels: [100, 500, 1000] }],
     /** What the raw inputs are called, where they have one size and so can be classified as they are. */
     raw: "pixels",
-    labels: [100, 500, 1000],
     /** Further number of labels that only frozen features are judged with. */
     manyLabels: 5000,
     steps: 6000,
@@ -23,52 +30,54 @@ export const EXPERIMENTS = {
         { learningRate: 1e-3, steps: 3000 },
         { learningRate: 3e-3, steps: 3000 },
       ],
-      pretrained: [
-        { learningRate: 5e-4, steps: 300 },
-        { learningRate: 2e-3, steps: 300 },
-        { learningRate: 5e-4, steps: 800 },
-        { learningRate: 2e-3, steps: 800 },
-      ],
+      pretrained: few,
     },
   },
   speech: {
-    pretraining: data("gcin-voice/train"),
-    labelled: data("gcin-voice"),
+    modality: "speech",
+    pretraining: "fetched/speech",
+    tasks: [
+      { name: "initial", labelled: "fetched/gcin-voice/initial", labels: [200, 1000] },
+      { name: "final", labelled: "fetched/gcin-voice/final", labels: [200, 1000] },
+      { name: "tone across speakers", labelled: "fetched/gcin-voice/tone", labels: [200, 1000] },
+    ],
     raw: null,
-    labels: [100, 300],
     manyLabels: null,
-    steps: 3000,
+    steps: 6000,
     set: ["train.batchSize=32"],
-    grid: {
-      scratch: [
-        { learningRate: 5e-4, steps: 800 },
-        { learningRate: 2e-3, steps: 800 },
-      ],
-      pretrained: [
-        { learningRate: 5e-4, steps: 300 },
-        { learningRate: 2e-3, steps: 300 },
-        { learningRate: 5e-4, steps: 800 },
-      ],
-    },
+    grid: { scratch: few, pretrained: few },
   },
-  text: {
-    pretraining: data("wordnet"),
-    labelled: data("wordnet"),
+  glosses: {
+    modality: "text",
+    pretraining: shipped("wordnet"),
+    tasks: [{ name: "noun class of a gloss", labelled: shipped("wordnet"), labels: [100, 500] }],
     raw: null,
-    labels: [100, 500],
     manyLabels: null,
-    steps: 4000,
+    steps: 6000,
     set: ["train.batchSize=32"],
-    grid: {
-      scratch: [
-        { learningRate: 5e-4, steps: 600 },
-        { learningRate: 2e-3, steps: 600 },
-      ],
-      pretrained: [
-        { learningRate: 5e-4, steps: 300 },
-        { learningRate: 2e-3, steps: 300 },
-        { learningRate: 5e-4, steps: 600 },
-      ],
-    },
+    grid: { scratch: few, pretrained: few },
+  },
+  sentences: {
+    modality: "text",
+    pretraining: "fetched/brown/text",
+    tasks: [{ name: "real or shuffled sentence", labelled: "fetched/brown/shuffled", labels: [200, 2000] }],
+    raw: null,
+    manyLabels: null,
+    steps: 6000,
+    set: ["train.batchSize=32"],
+    grid: { scratch: few, pretrained: few },
   },
 };
+
+const FETCHED = "fetched/";
+const paths = ({ pretraining, tasks }) => [pretraining, ...tasks.map(({ labelled }) => labelled)];
+
+/** Whether an experiment takes sets that are fetched first. */
+export const needsData = (name) => paths(EXPERIMENTS[name]).some((file) => file.startsWith(FETCHED));
+
+/** The data of a job, of its task if it has one; `folder` is where the fetched sets lie. */
+export function dataOf({ experiment, type, task, data: folder }) {
+  const { pretraining, tasks } = EXPERIMENTS[experiment];
+  const file = type === "pretrain" ? pretraining : tasks.find(({ name }) => name === task).labelled;
+  return file.startsWith(FETCHED) ? path.join(folder, file.slice(FETCHED.length)) : file;
+}

@@ -18,15 +18,15 @@ import {
   text,
   vision,
 } from "data2vec";
-import { EXPERIMENTS } from "./experiments.mjs";
+import { dataOf, EXPERIMENTS } from "./experiments.mjs";
 
 const NEIGHBOURS = 10;
 const PROBE_DECAYS = [0.001, 0.03, 1];
 
 const MODALITIES = { vision, speech, text };
-const { type, threads, modality: name, ...options } = JSON.parse(process.argv[2]);
-const modality = MODALITIES[name];
-const { pretraining, labelled } = EXPERIMENTS[name];
+const job = JSON.parse(process.argv[2]);
+const modality = MODALITIES[EXPERIMENTS[job.experiment].modality];
+const data = dataOf(job);
 
 const jobs = {
   /** Pretrains on all training data without labels; `out` holds the run. */
@@ -36,7 +36,7 @@ const jobs = {
     });
     let last = { metrics: {}, samplesPerSecond: null };
     const resume = existsSync(path.join(out, "config.yaml"));
-    for await (const report of pretrain({ modality, config, data: pretraining, out, device, resume })) {
+    for await (const report of pretrain({ modality, config, data, out, device, resume })) {
       last = report;
       if (report.step % 200 === 0)
         process.stderr.write(`seed ${seed}: ${report.step} of ${steps}, ${report.samplesPerSecond.toFixed(0)} samples/s\n`);
@@ -60,7 +60,7 @@ const jobs = {
     const out = await mkdtemp(path.join(tmpdir(), "label-efficiency-"));
     try {
       let evaluation = null;
-      const run = { modality, config, model, data: labelled, out: path.join(out, "run"), device, labels, holdOut };
+      const run = { modality, config, model, data, out: path.join(out, "run"), device, labels, holdOut };
       for await (const report of finetune(run)) evaluation = report.evaluation;
       return { accuracy: evaluation.metrics.accuracy };
     } finally {
@@ -75,7 +75,7 @@ const jobs = {
     const config = loaded === null ? base : { ...base, ...loaded.config, train: base.train };
     const features = (feed) => (loaded === null ? inputFeatures(device, feed) : encoderFeatures(device, loaded.model.encoder, feed));
     const read = async (holdOut) => {
-      const { plain, evaluation } = await modality.openLabelled(labelled, config, { task: "classify", labels, holdOut, onSkip: () => {} });
+      const { plain, evaluation } = await modality.openLabelled(data, config, { task: "classify", labels, holdOut, onSkip: () => {} });
       return { known: await features(plain), judged: await features(evaluation) };
     };
     const linear = async ({ known, judged }, weightDecay) => {
@@ -101,7 +101,7 @@ const jobs = {
   },
 };
 
-const device = await openDevice("auto", { threads });
-const result = await jobs[type](device, options);
-process.stdout.write(`${JSON.stringify({ type, ...options, ...result })}\n`);
+const device = await openDevice("auto", { threads: job.threads });
+const result = await jobs[job.type](device, job);
+process.stdout.write(`${JSON.stringify(result)}\n`);
 device.close();

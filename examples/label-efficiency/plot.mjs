@@ -1,4 +1,4 @@
-// Makes MODALITY.json and MODALITY.svg of results.jsonl: node plot.mjs MODALITY results.jsonl TARGET_DIR
+// Makes EXPERIMENT.json and EXPERIMENT.svg of results.jsonl: node plot.mjs EXPERIMENT results.jsonl TARGET_DIR
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import path from "node:path";
@@ -6,9 +6,9 @@ import { parse, View } from "vega";
 import { compile } from "vega-lite";
 import { EXPERIMENTS } from "./experiments.mjs";
 
-const [modality, source, target] = process.argv.slice(2);
-if (!(modality in EXPERIMENTS) || target === undefined) throw new Error("usage: node plot.mjs MODALITY results.jsonl TARGET_DIR");
-const { raw, manyLabels } = EXPERIMENTS[modality];
+const [experiment, source, target] = process.argv.slice(2);
+if (!(experiment in EXPERIMENTS) || target === undefined) throw new Error("usage: node plot.mjs EXPERIMENT results.jsonl TARGET_DIR");
+const { raw, manyLabels, tasks } = EXPERIMENTS[experiment];
 const jobs = readFileSync(source, "utf8")
   .split("\n")
   .filter(Boolean)
@@ -16,7 +16,7 @@ const jobs = readFileSync(source, "utf8")
   .map(({ key, result }) => ({ job: JSON.parse(key), result }));
 
 const values = [];
-const add = (method, { labels, seed }, accuracy) => values.push({ method, labels, seed, accuracy });
+const add = (method, { task, labels }, accuracy) => values.push({ task, method, labels, accuracy });
 for (const { job, result } of jobs) {
   if (job.holdOut !== undefined) continue;
   const from = job.model ? "pretrained" : raw;
@@ -30,19 +30,21 @@ for (const { job, result } of jobs) {
 
 const groups = new Map();
 for (const value of values) {
-  const key = `${value.method}|${value.labels}`;
-  groups.set(key, [...(groups.get(key) ?? []), value.accuracy]);
+  const key = JSON.stringify([value.task, value.method, value.labels]);
+  groups.set(key, [...(groups.get(key) ?? []), value]);
 }
-const summary = [...groups].map(([key, accuracies]) => {
-  const [method, labels] = key.split("|");
+const summary = [...groups.values()].map((group) => {
+  const { task, method, labels } = group[0];
+  const accuracies = group.map(({ accuracy }) => accuracy);
   const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;
   const spread = Math.sqrt(accuracies.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(accuracies.length - 1, 1));
-  return { method, labels: Number(labels), mean, standardDeviation: spread, accuracies };
+  return { task, method, labels, mean, standardDeviation: spread, accuracies };
 });
-summary.sort((a, b) => a.labels - b.labels || a.method.localeCompare(b.method));
+const order = (task) => tasks.findIndex(({ name }) => name === task);
+summary.sort((a, b) => order(a.task) - order(b.task) || a.labels - b.labels || a.method.localeCompare(b.method));
 const settings = jobs.filter(({ job }) => job.type === "finetune" && job.holdOut === undefined).map(({ job }) => job);
-const chosen = [...new Map(settings.map((job) => [`${job.model ?? "scratch"} ${job.labels}`, job])).values()].map(
-  ({ model, labels, learningRate, steps }) => ({ side: model ?? "scratch", labels, learningRate, steps }),
+const chosen = [...new Map(settings.map((job) => [`${job.task} ${job.model ?? "scratch"} ${job.labels}`, job])).values()].map(
+  ({ task, model, labels, learningRate, steps }) => ({ task, side: model ?? "scratch", labels, learningRate, steps }),
 );
 const pretraining = jobs.find(({ job }) => job.type === "pretrain")?.job;
 const about = {
@@ -51,21 +53,19 @@ const about = {
   pretraining,
   chosen,
 };
-writeFileSync(path.join(target, `${modality}.json`), `${JSON.stringify({ ...about, summary }, null, 2)}\n`);
+writeFileSync(path.join(target, `${experiment}.json`), `${JSON.stringify({ ...about, summary }, null, 2)}\n`);
 
-const shown = [...new Set(summary.map(({ labels }) => labels))].filter((labels) => labels !== manyLabels);
-const spec = {
-  $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-  width: 420,
+const shown = summary.filter(({ labels }) => labels !== manyLabels);
+const counts = [...new Set(shown.map(({ labels }) => labels))];
+const chart = {
+  width: tasks.length > 1 ? 240 : 420,
   height: 300,
-  background: "white",
-  data: { values: summary.filter(({ labels }) => labels !== manyLabels) },
   encoding: {
     x: {
       field: "labels",
       type: "quantitative",
-      scale: { type: "log", domain: [0.9 * Math.min(...shown), 1.1 * Math.max(...shown)] },
-      axis: { values: shown, title: "labels" },
+      scale: { type: "log", domain: [0.9 * Math.min(...counts), 1.1 * Math.max(...counts)] },
+      axis: { values: counts, title: "labels" },
     },
     color: { field: "method", type: "nominal", title: null, legend: { labelLimit: 300 } },
   },
@@ -86,10 +86,13 @@ const spec = {
     },
   ],
 };
+const common = { $schema: "https://vega.github.io/schema/vega-lite/v6.json", background: "white", data: { values: shown } };
+const facets = { facet: { field: "task", type: "nominal", title: null, sort: tasks.map(({ name }) => name) }, columns: 3 };
+const spec = tasks.length > 1 ? { ...common, ...facets, resolve: { scale: { y: "independent" } }, spec: chart } : { ...common, ...chart };
 const svg = await new View(parse(compile(spec).spec), { renderer: "none" }).toSVG();
-writeFileSync(path.join(target, `${modality}.svg`), `${svg}\n`);
-for (const { method, labels, mean, standardDeviation, accuracies } of summary) {
+writeFileSync(path.join(target, `${experiment}.svg`), `${svg}\n`);
+for (const { task, method, labels, mean, standardDeviation, accuracies } of summary) {
   console.log(
-    `${method.padEnd(34)} ${String(labels).padStart(5)}  ${(100 * mean).toFixed(1)} ± ${(100 * standardDeviation).toFixed(1)}  (${accuracies.length})`,
+    `${(task ?? "").padEnd(24)} ${method.padEnd(34)} ${String(labels).padStart(5)}  ${(100 * mean).toFixed(1)} ± ${(100 * standardDeviation).toFixed(1)}  (${accuracies.length})`,
   );
 }

@@ -6,12 +6,13 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { EXPERIMENTS } from "./experiments.mjs";
+import { EXPERIMENTS, needsData } from "./experiments.mjs";
 
 const { values: options } = parseArgs({
   options: {
-    modality: { type: "string", default: "vision" },
+    experiment: { type: "string", default: "vision" },
     out: { type: "string" },
+    data: { type: "string" },
     steps: { type: "string" },
     parallel: { type: "string", default: String(availableParallelism()) },
     only: { type: "string", default: "pretrain,raw,scratch,pretrained" },
@@ -21,20 +22,22 @@ const { values: options } = parseArgs({
 });
 if (options.help) {
   console.log(
-    "node examples/label-efficiency/run.mjs [--modality vision|speech|text] [--out DIR] [--steps N] [--parallel JOBS] " +
-      "[--only pretrain,raw,scratch,pretrained] [--minutes M]",
+    "node examples/label-efficiency/run.mjs [--experiment NAME] [--out DIR] [--data DIR] [--steps N] [--parallel JOBS] " +
+      "[--only pretrain,raw,scratch,pretrained] [--minutes M]\n\n" +
+      "--data names the folder of the larger sets (see README.md); vision needs none.",
   );
   process.exit(0);
 }
 
-const { modality } = options;
-if (!(modality in EXPERIMENTS)) throw new Error(`--modality: expected ${Object.keys(EXPERIMENTS).join(", ")}, got ${modality}`);
-const { labels: LABELS, manyLabels, raw, set, grid: GRID, steps } = EXPERIMENTS[modality];
-const out = options.out ?? `runs/label-efficiency-${modality}`;
+const { experiment } = options;
+if (!(experiment in EXPERIMENTS)) throw new Error(`--experiment: expected ${Object.keys(EXPERIMENTS).join(", ")}, got ${experiment}`);
+const { tasks, manyLabels, raw, set, grid: GRID, steps } = EXPERIMENTS[experiment];
+if (needsData(experiment) && options.data === undefined) throw new Error("--data: expected the folder of the larger sets (see README.md)");
+const out = options.out ?? `runs/label-efficiency-${experiment}`;
 const SEEDS = [0, 1, 2];
 const HOLD_OUT = 0.2;
-/** A fifth of 100 labels says little, so there the choice is made over several draws. */
-const tuningSeeds = (labels) => (labels === 100 ? SEEDS : [0]);
+/** A fifth of few labels says little, so there the choice is made over several draws. */
+const tuningSeeds = (labels) => (labels <= 100 ? SEEDS : [0]);
 
 mkdirSync(out, { recursive: true });
 const file = path.join(out, "results.jsonl");
@@ -53,13 +56,20 @@ async function run(job, threads = 1) {
   if (done.has(key)) return done.get(key);
   const script = fileURLToPath(new URL("jobs.mjs", import.meta.url));
   const paths = { out: job.type === "pretrain" ? model : undefined, model: job.model ? model : undefined };
-  const { stdout } = await promisify(execFile)(process.execPath, [script, JSON.stringify({ modality, ...job, ...paths, threads })], {
-    maxBuffer: 1e8,
-  });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [script, JSON.stringify({ experiment, data: options.data, ...job, ...paths, threads })],
+    {
+      maxBuffer: 1e8,
+    },
+  );
   const result = JSON.parse(stdout.trim().split("\n").at(-1));
   done.set(key, result);
   appendFileSync(file, `${JSON.stringify({ key, result })}\n`);
-  console.log(`${job.type} ${job.model ?? ""} labels ${job.labels ?? "-"} seed ${job.seed}`, { ...job.setting, ...pick(result) });
+  console.log(`${job.task ?? experiment}: ${job.type} ${job.model ?? ""} labels ${job.labels ?? "-"} seed ${job.seed}`, {
+    ...job.setting,
+    ...pick(result),
+  });
   return result;
 }
 
@@ -75,8 +85,9 @@ async function all(jobs) {
   return queue.length === 0 && jobs.every((job) => done.has(JSON.stringify(job)));
 }
 
-const finetuneJob = (side, labels, seed, setting, holdOut) => ({
+const finetuneJob = (side, task, labels, seed, setting, holdOut) => ({
   type: "finetune",
+  task,
   ...(side === "pretrained" ? { model: "pretrained" } : {}),
   labels,
   seed,
@@ -85,28 +96,30 @@ const finetuneJob = (side, labels, seed, setting, holdOut) => ({
   set,
 });
 
-/** Chooses a setting for each number of labels on held-out labels, then trains with all of them. */
+/** Chooses a setting for each task and number of labels on held-out labels, then trains with all of them. */
 async function compare(side) {
-  const tuning = LABELS.flatMap((labels) =>
-    tuningSeeds(labels).flatMap((seed) => GRID[side].map((setting) => finetuneJob(side, labels, seed, setting, HOLD_OUT))),
+  const settings = tasks.flatMap(({ name, labels }) => labels.map((count) => ({ name, count })));
+  const tuning = settings.flatMap(({ name, count }) =>
+    tuningSeeds(count).flatMap((seed) => GRID[side].map((setting) => finetuneJob(side, name, count, seed, setting, HOLD_OUT))),
   );
   if (!(await all(tuning))) return;
-  const finals = LABELS.flatMap((labels) => {
+  const finals = settings.flatMap(({ name, count }) => {
     const score = (setting) =>
-      tuningSeeds(labels).reduce(
-        (sum, seed) => sum + done.get(JSON.stringify(finetuneJob(side, labels, seed, setting, HOLD_OUT))).accuracy,
+      tuningSeeds(count).reduce(
+        (sum, seed) => sum + done.get(JSON.stringify(finetuneJob(side, name, count, seed, setting, HOLD_OUT))).accuracy,
         0,
       );
     const best = GRID[side].reduce((a, b) => (score(b) > score(a) ? b : a));
-    return SEEDS.map((seed) => finetuneJob(side, labels, seed, best));
+    return SEEDS.map((seed) => finetuneJob(side, name, count, seed, best));
   });
   await all(finals);
 }
 
-const probes = (extra) => [
-  ...LABELS.flatMap((labels) => SEEDS.map((seed) => ({ type: "probe", ...extra, labels, seed }))),
-  ...(manyLabels === null ? [] : [{ type: "probe", ...extra, labels: manyLabels, seed: 0 }]),
-];
+const probes = (extra) =>
+  tasks.flatMap(({ name, labels }) => [
+    ...labels.flatMap((count) => SEEDS.map((seed) => ({ type: "probe", task: name, ...extra, labels: count, seed }))),
+    ...(manyLabels === null ? [] : [{ type: "probe", task: name, ...extra, labels: manyLabels, seed: 0 }]),
+  ]);
 
 const parts = {
   pretrain: () => run({ type: "pretrain", seed: 0, steps: Number(options.steps ?? steps) }, Number(options.parallel)),
