@@ -5,6 +5,7 @@ import { gelu } from "../ops/gelu.js";
 import { layerSkip } from "../ops/layer-skip.js";
 import { linear } from "../ops/linear.js";
 import { residual } from "../ops/residual.js";
+import { contained } from "../tensor/contained.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { LayerNorm } from "./layer-norm.js";
 import { Linear } from "./linear.js";
@@ -202,9 +203,11 @@ export class Transformer extends Module {
     return this.blocks.reduce(
       (input, block, layer) =>
         x.device.within(`blocks.${layer}`, () => {
-          const outputs = block.forward(input, options);
-          options.onLayer?.(layer, outputs);
-          return outputs.block;
+          let outputs: BlockOutputs;
+          const run = (again: Tensor) => (outputs = block.forward(again, options)).block;
+          const look = (y: Tensor) => options.onLayer?.(layer, { block: y, ffn: outputs.ffn });
+          const learned = [...block.namedParameters()].map(({ parameter }) => parameter.value);
+          return contained(input, [options.bias, ...learned], run, look);
         }),
       x,
     );

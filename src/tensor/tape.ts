@@ -6,6 +6,8 @@ export type Backward = (dy: Tensor) => void;
 
 /** The operations of a step in the order they ran, each with the closure that reverses it. */
 export class Tape {
+  /** Whether blocks compute their activations once more in the backward pass instead of keeping them; see `contained`. */
+  checkpointing = false;
   #entries: { output: Tensor; backward: Backward }[] = [];
   #paused = false;
 

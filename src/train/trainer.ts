@@ -47,6 +47,7 @@ export async function* train<I>({ task, optimizer, batches, config, startStep, s
   const { device, store } = task;
   const { accumulate, steps, seed } = config;
   const stats = device.state([task.statsLength], "stats");
+  device.tape.checkpointing = config.activationCheckpointing;
   const pass = device.capture((input: I) => {
     const passStats = task.loss(input);
     backward(passStats);
@@ -114,6 +115,7 @@ export async function* train<I>({ task, optimizer, batches, config, startStep, s
     }
   } finally {
     await source.return?.();
+    device.tape.checkpointing = false;
     device.release(stats);
   }
 }

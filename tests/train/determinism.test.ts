@@ -47,6 +47,13 @@ describe.each(["pretrain", "finetune"] as const)("%s", (stage) => {
     expect(other.metrics).not.toEqual(first.metrics);
   });
 
+  it("doesn't depend on activation checkpointing", async () => {
+    const { metrics, checkpoint } = await run({ train: { steps: 3, activationCheckpointing: true } });
+    const plain = await run({ train: { steps: 3 } });
+    expect(metrics).toEqual(plain.metrics);
+    expect(checkpoint["model.safetensors"]).toEqual(plain.checkpoint["model.safetensors"]);
+  });
+
   it("doesn't depend on the number of threads", async () => {
     // Large enough that every kernel has several tasks.
     const changes = { model: { dim: 96, mlpRatio: 4, heads: 4 }, train: { steps: 2, batchSize: 32 } };

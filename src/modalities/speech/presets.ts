@@ -5,6 +5,7 @@ import type { SpeechArchitecture, SpeechConfig, SpeechDataConfig, SpeechModelCon
 /** What all presets share: fairseq's Adam and tri-stage schedule, and its guards. */
 const common = {
   seed: 0,
+  activationCheckpointing: false,
   schedule: "triStage",
   warmupSteps: 0.03,
   holdRatio: 0.9,

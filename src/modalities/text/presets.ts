@@ -5,6 +5,7 @@ import type { TextArchitecture, TextConfig, TextDataConfig, TextModelConfig } fr
 /** What all presets share; the guards are off, as in the published code, and hold and decay only matter to triStage. */
 const common = {
   seed: 0,
+  activationCheckpointing: false,
   schedule: "cosine",
   minLearningRate: 0,
   holdRatio: 0.8,

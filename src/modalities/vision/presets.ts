@@ -8,6 +8,7 @@ const INCEPTION = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 /** What all presets share; the guards are off, as in the published code, and hold and decay only matter to triStage. */
 const common = {
   seed: 0,
+  activationCheckpointing: false,
   schedule: "cosine",
   holdRatio: 0.9,
   decayRatio: 0.07,

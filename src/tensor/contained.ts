@@ -1,0 +1,50 @@
+import { accumulate, addingGrad, record } from "./tape.js";
+import type { Tensor } from "./tensor.js";
+
+/**
+ * Runs `body`, which makes a tensor of the shape of `x`, so that of all it makes only the result stays. Without recording that saves the
+ * memory of what nobody needs any more. With it, under {@link Tape.checkpointing}, `body` runs once more when the gradient comes back
+ * (activation checkpointing, Chen et al. 2016), and gives the same bits, as randomness depends on the place alone; otherwise what it makes
+ * stays for the backward pass, as if it were called.
+ *
+ * @param others what gets gradients beside `x`: parameters, and tensors from outside of `body`
+ * @param look called once with the result, while what `body` made is still there
+ */
+export function contained(
+  x: Tensor,
+  others: readonly (Tensor | null)[],
+  body: (x: Tensor) => Tensor,
+  look: (y: Tensor) => void = () => {},
+): Tensor {
+  const { device } = x;
+  const { tape, kernels } = device;
+  if (tape.recording && !tape.checkpointing) {
+    const y = body(x);
+    look(y);
+    return y;
+  }
+
+  const y = device.empty(x.shape, "output");
+  device.scoped(() => {
+    const output = device.noGrad(() => body(x));
+    kernels.copy(y.ptr, output.ptr, y.count);
+    look(y);
+  });
+
+  record(y, [x, ...others], (dy) => {
+    // Gradients that outlive the second run must not lie in its scope.
+    for (const other of others) addingGrad(other);
+    const again = (dx: number) =>
+      device.scoped(() => {
+        const input = x.reshape(x.shape);
+        input.requiresGrad = x.requiresGrad;
+        const output = body(input);
+        output.grad = dy;
+        tape.reverse();
+        if (input.grad !== null) kernels.copy(dx, input.grad.ptr, x.count);
+      });
+    if (x.requiresGrad) accumulate(x, again);
+    else again(0);
+  });
+  return y;
+}
