@@ -41,9 +41,9 @@ export const EXPERIMENTS = {
     modality: "speech",
     pretraining: "fetched/speech/train.jsonl",
     tasks: [
-      { name: "initial", labelled: "fetched/gcin-voice/initial", labels: [200, 1000] },
-      { name: "final", labelled: "fetched/gcin-voice/final", labels: [200, 1000] },
-      { name: "tone across speakers", labelled: "fetched/gcin-voice/tone-speakers", labels: [200, 1000] },
+      { name: "initial", labelled: "fetched/gcin-voice/initial", labels: [220, 880] },
+      { name: "final", labelled: "fetched/gcin-voice/final", labels: [198, 594] },
+      { name: "tone across speakers", labelled: "fetched/gcin-voice/tone-speakers", labels: [100, 900] },
     ],
     raw: null,
     manyLabels: null,

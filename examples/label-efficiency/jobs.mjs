@@ -45,7 +45,7 @@ const jobs = {
   },
 
   /** Fine-tunes (or, without a model, trains from scratch) on `labels` labels; judged on the test set, or on a part held out. */
-  async finetune(device, { seed, labels, model = null, learningRate, steps, holdOut, set = [] }) {
+  async finetune(device, { seed, labels, model = null, freshWeights = false, learningRate, steps, holdOut, set = [] }) {
     const config = await loadConfig(modality, "finetune", {
       set: [
         `train.steps=${steps}`,
@@ -60,7 +60,7 @@ const jobs = {
     const out = await mkdtemp(path.join(tmpdir(), "label-efficiency-"));
     try {
       let evaluation = null;
-      const run = { modality, config, model, data, out: path.join(out, "run"), device, labels, holdOut };
+      const run = { modality, config, model, freshWeights, data, out: path.join(out, "run"), device, labels, holdOut };
       for await (const report of finetune(run)) evaluation = report.evaluation;
       return { accuracy: evaluation.metrics.accuracy };
     } finally {

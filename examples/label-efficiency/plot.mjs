@@ -15,6 +15,8 @@ const jobs = readFileSync(source, "utf8")
   .map((line) => JSON.parse(line))
   .map(({ key, result }) => ({ job: JSON.parse(key), result }));
 
+const sideOf = ({ model, freshWeights }) => (model && !freshWeights ? "pretrained" : "scratch");
+
 const values = [];
 const add = (method, { task, labels }, accuracy) => values.push({ task, method, labels, accuracy });
 for (const { job, result } of jobs) {
@@ -24,7 +26,7 @@ for (const { job, result } of jobs) {
     add(`${from}: linear`, job, result.linear);
     add(`${from}: 10 nearest neighbours`, job, result.knn);
   } else if (job.type === "finetune") {
-    add(job.model ? "pretrained: fine-tuned" : "from scratch", job, result.accuracy);
+    add(sideOf(job) === "scratch" ? "from scratch" : "pretrained: fine-tuned", job, result.accuracy);
   }
 }
 
@@ -43,9 +45,10 @@ const summary = [...groups.values()].map((group) => {
 const order = (task) => tasks.findIndex(({ name }) => name === task);
 summary.sort((a, b) => order(a.task) - order(b.task) || a.labels - b.labels || a.method.localeCompare(b.method));
 const settings = jobs.filter(({ job }) => job.type === "finetune" && job.holdOut === undefined).map(({ job }) => job);
-const chosen = [...new Map(settings.map((job) => [`${job.task} ${job.model ?? "scratch"} ${job.labels}`, job])).values()].map(
-  ({ task, model, labels, learningRate, steps }) => ({ task, side: model ?? "scratch", labels, learningRate, steps }),
-);
+const chosen = [...new Map(settings.map((job) => [`${job.task} ${sideOf(job)} ${job.labels}`, job])).values()].map((job) => {
+  const { task, labels, learningRate, steps } = job;
+  return { task, side: sideOf(job), labels, learningRate, steps };
+});
 const pretraining = jobs.find(({ job }) => job.type === "pretrain")?.job;
 const about = {
   machine: `${cpus()[0].model.trim()}, ${cpus().length} cores`,

@@ -89,6 +89,8 @@ const finetuneJob = (side, task, labels, seed, setting, holdOut) => ({
   type: "finetune",
   task,
   ...(side === "pretrained" ? { model: "pretrained" } : {}),
+  // From scratch a model of text still takes the tokenizer of the pretrained one.
+  ...(side === "scratch" && EXPERIMENTS[experiment].modality === "text" ? { model: "pretrained", freshWeights: true } : {}),
   labels,
   seed,
   ...setting,
