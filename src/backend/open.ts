@@ -2,6 +2,7 @@
 import type { Backend, EngineName } from "./backend.js";
 import { createCpuBackend } from "./cpu.js";
 import { engines } from "./doctor.js";
+import { writingProfile } from "./profile.js";
 import { createReferenceBackend } from "./reference/index.js";
 import { createWasmBackend } from "./wasm.js";
 
@@ -18,7 +19,7 @@ export interface OpenOptions {
 const CHOICES: readonly string[] = ["auto", "cuda", "cpu", "wasm", "reference"];
 
 /**
- * Opens an engine. Never falls back: an engine that isn't there is an error that says what is missing and how to get it.
+ * Opens an engine. With `DATA2VEC_DEBUG=2` in the environment it says on stderr where its time went, when it is closed. Never falls back: an engine that isn't there is an error that says what is missing and how to get it.
  * @throws RangeError for an unknown name, or options out of range
  */
 export async function openBackend(choice: EngineChoice = "auto", options: OpenOptions = {}): Promise<Backend> {
@@ -34,8 +35,13 @@ export async function openBackend(choice: EngineChoice = "auto", options: OpenOp
     const missing = wanted.map(({ name, reason }) => `engine: ${name} is not available: ${reason}`);
     throw new Error([...missing, `available here: ${others.join(", ")}`].join("\n"));
   }
-  if (engine.name === "cpu") return createCpuBackend(options);
-  return engine.name === "wasm" ? createWasmBackend(options) : createReferenceBackend(options);
+  const backend = await open(engine.name, options);
+  return process.env.DATA2VEC_DEBUG === "2" ? writingProfile(backend) : backend;
+}
+
+async function open(name: EngineName, options: OpenOptions): Promise<Backend> {
+  if (name === "cpu") return createCpuBackend(options);
+  return name === "wasm" ? createWasmBackend(options) : createReferenceBackend(options);
 }
 
 function expectWhole(name: string, value: number | undefined): void {

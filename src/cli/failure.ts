@@ -15,13 +15,13 @@ export function writeUsageError(text: string, write: (text: string) => void): vo
   write(text.replace(/^error:/, paint("red", "error:")));
 }
 
-/** Tells an error on stderr and returns the exit code that goes with it. `DATA2VEC_DEBUG=1` adds the stack. */
+/** Tells an error on stderr and returns the exit code that goes with it. `DATA2VEC_DEBUG=1` (or 2) adds the stack. */
 export function report(error: unknown): number {
   // Commander has told its own errors; help and version come as errors with exit code 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   say(`${paint("red", "error:")} ${message}`);
-  if (process.env.DATA2VEC_DEBUG === "1") say(stack ?? "");
+  if (["1", "2"].includes(process.env.DATA2VEC_DEBUG ?? "")) say(stack ?? "");
   else if (isDefect(error)) say("this is a defect of data2vec; DATA2VEC_DEBUG=1 shows where it happened");
   // By name, so that help needs not wait for what reads configurations.
   return error instanceof UsageError || (error as Error).name === "ConfigError" ? EXIT.usage : EXIT.failed;
