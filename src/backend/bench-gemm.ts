@@ -8,6 +8,9 @@ import { createWasmBackend } from "./wasm.js";
 export const BENCH_ENGINES = ["wasm", "cpu"] as const;
 export type BenchEngine = (typeof BENCH_ENGINES)[number];
 
+/** An engine that can also say how fast its multiply-adds are. */
+export type BenchBackend = Backend & { multiplyAdds(tasks: number): number };
+
 /** One measurement of y (m x n) = x (m x k) · weightᵀ (k x n). */
 export interface GemmRow {
   engine: EngineName;
@@ -56,7 +59,7 @@ export async function benchGemm({ engine = "wasm", shapes = SHAPES, threads, mil
   const counts = threads ?? [...new Set([1, availableParallelism()])];
   const rows: GemmRow[] = [];
   for (const count of counts) {
-    const backend = await (engine === "cpu" ? createCpuBackend : createWasmBackend)({ threads: count });
+    const backend = await openForBench(engine, count);
     try {
       rows.push(...shapes.map((shape) => measure(backend, shape, milliseconds)));
     } finally {
@@ -66,7 +69,12 @@ export async function benchGemm({ engine = "wasm", shapes = SHAPES, threads, mil
   return rows;
 }
 
-function measure(backend: Backend & { multiplyAdds(tasks: number): number }, [m, n, k]: GemmShape, milliseconds: number): GemmRow {
+/** Opens an engine that knows its peak. */
+export function openForBench(engine: BenchEngine, threads?: number): Promise<BenchBackend> | BenchBackend {
+  return engine === "cpu" ? createCpuBackend({ threads }) : createWasmBackend({ threads });
+}
+
+function measure(backend: BenchBackend, [m, n, k]: GemmShape, milliseconds: number): GemmRow {
   const { heap, kernels, threads } = backend;
   const buffers = [m * n, m * k, n * k, n].map((count) => {
     const pointer = heap.allocate(4 * count, "bench gemm");

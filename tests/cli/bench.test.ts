@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { benchKernels } from "../../src/backend/bench-kernels.js";
 import { engines } from "../../src/backend/doctor.js";
 import { cli } from "./run-cli.js";
 
@@ -21,3 +22,25 @@ it.each(["wasm", ...(cpu ? ["cpu"] : [])])(
     for (const row of rows) expect(JSON.parse(row).gflops).toBeGreaterThan(0);
   },
 );
+
+it("bench step measures a whole pretraining step, with the memory it took", async () => {
+  const { code, stdout, stderr } = await cli("bench", "step", "--batch", "2", "--steps", "2", "--threads", "1", "--json");
+  expect(stderr).not.toContain("error");
+  expect(code).toBe(0);
+  const row = JSON.parse(stdout);
+  expect(row).toMatchObject({ engine: "wasm", modality: "vision", preset: "tiny", threads: 1, batchSize: 2, accumulate: 1 });
+  expect(row.samplesPerSecond * row.milliseconds).toBeCloseTo(2000, 3);
+  // Two samples of 50 tokens in four blocks of width 96, with a bit for embedding and head: forward and backward once, the teacher once.
+  const useful = 4 * 2 * 4 * 50 * (24 * 96 ** 2 + 4 * 50 * 96);
+  expect(row.gflopsPerStep * 1e9).toBeGreaterThan(useful);
+  expect(row.gflopsPerStep * 1e9).toBeLessThan(1.25 * useful);
+  expect(row.peakBytes).toBeGreaterThan(5 * 4 * row.parameters);
+});
+
+it("bench kernels gives rates against copy and peak", async () => {
+  const rows = await benchKernels({ threads: 1, filter: "ema", milliseconds: 1 });
+  expect(rows).toHaveLength(1);
+  expect(rows[0]).toMatchObject({ engine: "wasm", kernel: "ema", threads: 1, gflops: 0 });
+  expect(rows[0].gigabytes).toBeGreaterThan(0);
+  expect(rows[0].copyGigabytes).toBeGreaterThan(0);
+});
