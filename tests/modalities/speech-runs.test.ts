@@ -114,7 +114,7 @@ describe("fine-tuning on speech", () => {
     const loaded = await loadModel(device, speech, out);
     expect([loaded.task, loaded.outputs]).toEqual(["classify", ["tone0", "tone1"]]);
     const feed = await openJudgedClips(clips, loaded.config, { task: "classify", outputs: loaded.outputs!, onSkip: refuse });
-    const judged = await evaluate(loaded.model, feed, { kind: taskKind("classify", loaded.outputs!), metrics: null });
+    const judged = await evaluate(loaded.model, feed.parts[0].feed, { kind: taskKind("classify", loaded.outputs!), metrics: null });
     expect(judged).toEqual(evaluation);
   }, 60_000);
 

@@ -6,7 +6,7 @@ import { type AudioBatch, AudioLoader, type AudioLoaderOptions } from "../../dat
 import { audioSplits, type OpenAudioOptions, openAudio } from "../../data/audio/open.js";
 import { letterVocabulary, PUBLISHED_VOCABULARY } from "../../data/audio/vocabulary.js";
 import type { MaskedInput } from "../../data2vec/pretraining.js";
-import type { EvaluationFeed, EvaluationOptions, Feed, LabelledData, LabelledOptions, OnSkip } from "../modality.js";
+import type { EvaluationFeed, EvaluationOptions, Feed, JudgedData, LabelledData, LabelledOptions, OnSkip } from "../modality.js";
 import type { PreparedBatch } from "../prepared-batch.js";
 import { SAMPLE_RATE, type SpeechConfig } from "./config.js";
 import { type Augmentation, type ClipTargets, LabelledClipFeed, MaskedClipFeed } from "./feeds.js";
@@ -64,6 +64,7 @@ export async function openLabelledClips(path: string, config: SpeechConfig, opti
   return {
     outputs,
     metrics: null,
+    benchmark: null,
     train: new LabelledClipFeed(loader, model, targets, augmentation),
     plain: evaluationFeed(training, plainTargets(task, outputs), config, onSkip),
     evaluation: judged === null ? null : evaluationFeed(judged, plainTargets(task, outputs), config, onSkip),
@@ -75,10 +76,10 @@ export async function openJudgedClips(
   path: string,
   config: SpeechConfig,
   { task, outputs, onSkip }: EvaluationOptions,
-): Promise<EvaluationFeed<SpeechInput>> {
+): Promise<JudgedData<SpeechInput>> {
   const divided = (await audioSplits(path)).length > 0;
   const clips = await openJudged(path, task, outputs, divided ? "test" : undefined);
-  return evaluationFeed(clips, plainTargets(task, outputs), config, onSkip);
+  return { metrics: null, parts: [{ name: null, feed: evaluationFeed(clips, plainTargets(task, outputs), config, onSkip) }] };
 }
 
 /** Clips from files, whole, in micro-batches as for evaluation. */
