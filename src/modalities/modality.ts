@@ -1,4 +1,5 @@
 import type { HostTensor } from "../checkpoint/safetensors.js";
+import type { ConfigLayer } from "../config/resolve.js";
 import type { ConfigSchema } from "../config/schema.js";
 import type { TrainConfig } from "../config/train.js";
 import type { MethodConfig } from "../data2vec/config.js";
@@ -195,6 +196,8 @@ export interface Modality<C extends RunConfig, I> {
   readonly presets: Presets<C>;
   /** A preset around what a trained model fixes: what only pretraining uses is cut to what fits it. */
   fitPreset(preset: C, fixed: object): C;
+  /** Published settings for a known data set, over those of a preset; null where there are none. */
+  recipe?(stage: Stage, preset: PresetName, data: string): ConfigLayer | null;
   /** What its models can be fine-tuned for, the first by default. */
   readonly tasks: readonly TaskName[];
   /** The settings that a trained model fixes, by section. */

@@ -44,6 +44,33 @@ beforeAll(async () => {
   expect((await fresh("--data", at("MNLI"), "--out", at("mnli"), ...settings)).code).toBe(0);
 });
 
+describe("finetune", () => {
+  const settings = async (...args: string[]) => {
+    const ended = await fresh("--settings", "--json", ...args);
+    const listed: { key: string; value: unknown }[] = jsonOf(ended).settings;
+    const value = (name: string) => listed.find(({ key }) => key === `train.${name}`)!.value;
+    return ["learningRate", "steps", "warmupSteps", "batchSize"].map(value);
+  };
+
+  it("takes the recipe of a GLUE folder in the published sizes, under a file and --set", async () => {
+    const sst2 = [1e-5, 20_935, 1256, 32];
+    expect(await settings("--preset", "base", "--data", at("elsewhere"))).toEqual(sst2);
+    expect(await settings("--preset", "base", "--data", at("CoLA"))).toEqual([1e-5, 5336, 320, 16]);
+    expect(await settings("--preset", "tiny", "--data", at("CoLA"))).toEqual(await settings("--preset", "tiny"));
+    writeFileSync(at("mine.yaml"), "train:\n  steps: 900\n  warmupSteps: 50\n");
+    const both = ["--preset", "large", "--data", at("glue", "STS-B"), "--config", at("mine.yaml"), "--set", "train.warmupSteps=0.1"];
+    expect(await settings(...both)).toEqual([2e-5, 900, 0.1, 16]);
+  });
+
+  it("says so", async () => {
+    const { stderr } = await fresh("--settings", "--preset", "base", "--data", at("CoLA"));
+    const settings = "train.learningRate=0.00001 train.steps=5336 train.warmupSteps=320 train.batchSize=16";
+    expect(stderr).toContain(`recipe of GLUE's cola, over the preset: ${settings}`);
+    const short = await fresh("--settings", "--preset", "base", "--data", at("CoLA"), "--steps", "100");
+    expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining("recipe of GLUE's cola: train.warmupSteps: expected at most") });
+  });
+});
+
 describe("evaluate", () => {
   it("judges a model of a GLUE task by the metrics of fine-tuning, whatever the folder is called", async () => {
     const tuned = JSON.parse(readFileSync(at("cola", "metrics.jsonl"), "utf8").trimEnd().split("\n").at(-1)!);
