@@ -7,7 +7,7 @@ import { type InferenceModel, loadModel } from "../tasks/load-model.js";
 import { nearestNeighbours } from "../tasks/nearest-neighbours.js";
 import { taskKind } from "../tasks/task-kinds.js";
 import { fitLinearProbe } from "../train/linear-probe.js";
-import { readSearch, SEARCH_HELP, type SearchOptions, withSearch } from "./ctc.js";
+import { readSearch, SEARCH_HELP, type SearchOptions, searchFlag, withSearch } from "./ctc.js";
 import { UsageError } from "./failure.js";
 import { modalityOfModel } from "./modalities.js";
 import { type DeviceOptions, fraction, integer, needed, openDevice, withDevice, withJson } from "./options.js";
@@ -70,6 +70,8 @@ ${SEARCH_HELP}`,
 async function run(options: Options): Promise<void> {
   const path = needed(options.model, "--model FOLDER", "the model to measure");
   const data = needed(options.data, "--data PATH", "labelled data to measure it on");
+  const search = searchFlag(options);
+  if (options.method !== "head" && search !== null) throw new UsageError(`${search}: not with --method ${options.method}`);
   const modality = await modalityOfModel(path);
   const device = await openDevice(options);
   try {

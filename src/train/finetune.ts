@@ -127,6 +127,7 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
       task: taskName,
       data: run.data,
       model: run.model,
+      freshWeights: run.freshWeights ?? false,
       labels: origin.labels,
       holdOut: origin.holdOut,
     };

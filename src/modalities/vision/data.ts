@@ -9,6 +9,7 @@ import { type ImageBatch, ImageLoader } from "../../data/image/loader.js";
 import { mixBatch } from "../../data/image/mixup.js";
 import { imageSplits, openImages } from "../../data/image/open.js";
 import { evaluationTransform, finetuneTransform, pretrainTransform, transformImage } from "../../data/image/transform.js";
+import { problemOf } from "../../data/unreadable.js";
 import type { MaskedInput } from "../../data2vec/pretraining.js";
 import { ShapeError } from "../../tensor/shape.js";
 import type { Tensor } from "../../tensor/tensor.js";
@@ -122,7 +123,7 @@ export async function* openImageFiles(files: readonly string[], { model, data }:
     const pixels = new Float32Array(names.length * length);
     for (const [i, file] of names.entries()) {
       const image = await decodeImage(file).catch((cause: NodeJS.ErrnoException) => {
-        throw new Error(`${file}: ${cause.code === "ENOENT" ? "no such file" : cause.message}`, { cause });
+        throw new Error(`${file}: ${problemOf(cause)}`, { cause });
       });
       transformImage(image, transform, new Philox(0, basename(file)), pixels.subarray(i * length, (i + 1) * length));
     }
