@@ -12,44 +12,12 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { parseSyllable } from "./zhuyin.mjs";
 
 const SPEAKER = "5.ogg";
 const MAX_CLIPS = 34;
 const MIN_CLIPS = 8;
 const TEST_EVERY = 4;
-
-const INITIALS = pairs("ㄅb ㄆp ㄇm ㄈf ㄉd ㄊt ㄋn ㄌl ㄍg ㄎk ㄏh ㄐj ㄑq ㄒx ㄓzh ㄔch ㄕsh ㄖr ㄗz ㄘc ㄙs");
-const FINALS = new Map([
-  // The syllables that end in their initial: zhi, chi, shi, ri, zi, ci, si.
-  ["", "ih"],
-  ...pairs("ㄚa ㄛo ㄜe ㄝeh ㄞai ㄟei ㄠao ㄡou ㄢan ㄣen ㄤang ㄥeng ㄦer"),
-  ...pairs("ㄧi ㄧㄚia ㄧㄛio ㄧㄝie ㄧㄞiai ㄧㄠiao ㄧㄡiu ㄧㄢian ㄧㄣin ㄧㄤiang ㄧㄥing"),
-  ...pairs("ㄨu ㄨㄚua ㄨㄛuo ㄨㄞuai ㄨㄟui ㄨㄢuan ㄨㄣun ㄨㄤuang ㄨㄥong"),
-  ...pairs("ㄩv ㄩㄝve ㄩㄢvan ㄩㄣvn ㄩㄥiong"),
-]);
-/** A folder without a digit is in the first tone; 1 is the neutral one. */
-const TONES = new Map([
-  ["", "1"],
-  ["1", "5"],
-  ["2", "2"],
-  ["3", "3"],
-  ["4", "4"],
-]);
-
-function pairs(list) {
-  return new Map(list.split(" ").map((pair) => [pair.replace(/[a-z]+/, ""), pair.replace(/[^a-z]+/, "")]));
-}
-
-/** Initial (or none), final and tone of a folder's name. */
-function parse(folder) {
-  const [, syllable, digit] = /^(.*?)(\d?)$/u.exec(folder);
-  const initial = INITIALS.has(syllable[0]) ? syllable[0] : "";
-  const final = FINALS.get(syllable.slice(initial.length));
-  const tone = TONES.get(digit);
-  if (final === undefined || tone === undefined || (initial === "" && final === "ih"))
-    throw new Error(`${folder}: not a syllable in Zhuyin`);
-  return { final, name: `${INITIALS.get(initial) ?? "0"}-${final}-${tone}.ogg` };
-}
 
 const [source, target] = process.argv.slice(2);
 if (source === undefined || target === undefined) {
@@ -60,8 +28,8 @@ const hash = (folder) => createHash("sha256").update(folder).digest("hex");
 const folders = readdirSync(source).filter((folder) => existsSync(join(source, folder, SPEAKER)));
 const classes = new Map();
 for (const { folder } of folders.map((folder) => ({ folder, key: hash(folder) })).sort((a, b) => (a.key < b.key ? -1 : 1))) {
-  const { final, name } = parse(folder);
-  classes.set(final, [...(classes.get(final) ?? []), { path: join(source, folder, SPEAKER), name }]);
+  const { initial, final, tone } = parseSyllable(folder);
+  classes.set(final, [...(classes.get(final) ?? []), { path: join(source, folder, SPEAKER), name: `${initial}-${final}-${tone}.ogg` }]);
 }
 const counts = { train: 0, test: 0, bytes: 0 };
 const kept = [...classes].filter(([, clips]) => clips.length >= MIN_CLIPS);

@@ -1,10 +1,11 @@
 /** How transcripts are searched for: the options that `predict` and `evaluate` share. */
 
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { vocabularyOf } from "../data/audio/vocabulary.js";
-import { readArpa } from "../tasks/ctc/arpa.js";
-import { type BeamOptions, makeLexicon } from "../tasks/ctc/beam.js";
+import { type CtcVocabulary, isSpecial, vocabularyOf } from "../data/audio/vocabulary.js";
+import { problemOf } from "../data/unreadable.js";
+import { readUtf8 } from "../data/utf8.js";
+import { type NgramModel, readArpa } from "../tasks/ctc/arpa.js";
+import { type BeamOptions, type Lexicon, makeLexicon } from "../tasks/ctc/beam.js";
 import { UsageError } from "./failure.js";
 import { integer, number } from "./options.js";
 
@@ -42,25 +43,52 @@ export async function readSearch(
   outputs: readonly string[] | null,
 ): Promise<BeamOptions | null> {
   const { beam, lm, lmWeight, wordScore, lexicon } = options;
-  const given = Object.entries({ beam, lm, lmWeight, wordScore, lexicon }).find(([, value]) => value !== undefined)?.[0];
-  if (given === undefined) return null;
-  const flag = `--${given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const flag = searchFlag(options);
+  if (flag === null) return null;
   if (task !== "ctc" || outputs === null) throw new UsageError(`${flag}: only for models that recognise speech, fine-tuned by ctc`);
   if (beam === undefined && lm === undefined && lexicon === undefined) throw new UsageError(`${flag}: needs --beam, --lm or --lexicon`);
   if (lmWeight !== undefined && lm === undefined) throw new UsageError("--lm-weight: needs --lm FILE");
   const vocabulary = vocabularyOf(outputs);
   return {
     beamSize: beam ?? DEFAULT_BEAM,
-    languageModel: lm === undefined ? undefined : await readArpa(lm),
+    languageModel: lm === undefined ? undefined : await readLanguageModel(lm, vocabulary),
     lmWeight,
     wordScore,
-    lexicon: lexicon === undefined ? undefined : makeLexicon(await readWords(lexicon), vocabulary),
+    lexicon: lexicon === undefined ? undefined : await readLexicon(lexicon, vocabulary),
   };
 }
 
+/** The first option of a search that was given, as it is written; null for none. */
+export function searchFlag({ beam, lm, lmWeight, wordScore, lexicon }: SearchOptions): string | null {
+  const given = Object.entries({ beam, lm, lmWeight, wordScore, lexicon }).find(([, value]) => value !== undefined)?.[0];
+  return given === undefined ? null : `--${given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** A language model, some word of which the model can write: else it would score nothing but unknown words. */
+async function readLanguageModel(file: string, { symbols }: CtcVocabulary): Promise<NgramModel> {
+  const model = await readArpa(file);
+  const letters = symbols.filter((symbol) => !isSpecial(symbol));
+  const words = [...model.words()].filter((word) => !isSpecial(word));
+  if (words.some((word) => [...word].every((letter) => letters.includes(letter)))) return model;
+  const example = words[0] === undefined ? "" : `, such as ${JSON.stringify(words[0])},`;
+  throw new UsageError(
+    `--lm ${file}: none of its ${words.length} words${example} can be written in the symbols of the model: ${letters.join("")}\n` +
+      "make it of text in the same letters and the same case",
+  );
+}
+
+async function readLexicon(file: string, vocabulary: CtcVocabulary): Promise<Lexicon> {
+  const words = await readWords(file);
+  try {
+    return makeLexicon(words, vocabulary);
+  } catch (cause) {
+    throw new UsageError((cause as Error).message.replace(/^lexicon/, `--lexicon ${file}`));
+  }
+}
+
 async function readWords(file: string): Promise<string[]> {
-  const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`--lexicon ${file}: ${cause.code === "ENOENT" ? "no such file" : cause.message}`);
+  const text = await readUtf8(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError(cause.code === undefined ? `--lexicon ${cause.message}` : `--lexicon ${file}: ${problemOf(cause)}`);
   });
   const words = text
     .split("\n")

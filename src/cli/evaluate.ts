@@ -7,7 +7,7 @@ import { type InferenceModel, loadModel } from "../tasks/load-model.js";
 import { nearestNeighbours } from "../tasks/nearest-neighbours.js";
 import { taskKind } from "../tasks/task-kinds.js";
 import { fitLinearProbe } from "../train/linear-probe.js";
-import { readSearch, SEARCH_HELP, type SearchOptions, withSearch } from "./ctc.js";
+import { readSearch, SEARCH_HELP, type SearchOptions, searchFlag, withSearch } from "./ctc.js";
 import { UsageError } from "./failure.js";
 import { modalityOfModel } from "./modalities.js";
 import { type DeviceOptions, fraction, integer, needed, openDevice, withDevice, withJson } from "./options.js";
@@ -59,8 +59,9 @@ Examples:
   data2vec evaluate --model runs/photos --data labelled/ --method linear --labels 500 --hold-out 0.2
 
 A fine-tuned model is judged on the test split of the data, on the part held out, or on the whole folder where it isn't divided: by
-accuracy, or what is usual for its task and data. linear and knn learn classes from the training split. They use the mean over positions
-of the average of the two top blocks. With --json: {"method", "samples", the metrics by name, "loss" for head, "labels" otherwise}.
+accuracy, or what is usual for its task and data. A model of a GLUE task, and a folder named after one, are judged by that task's metrics,
+MNLI on both of its sets (accuracyMatched, accuracyMismatched). linear and knn learn classes from the training split. They use the mean
+over positions of the average of the two top blocks. With --json: {"method", "samples", the metrics by name, "loss" for head, "labels" otherwise}.
 ${SEARCH_HELP}`,
     )
     .action(run);
@@ -69,6 +70,8 @@ ${SEARCH_HELP}`,
 async function run(options: Options): Promise<void> {
   const path = needed(options.model, "--model FOLDER", "the model to measure");
   const data = needed(options.data, "--data PATH", "labelled data to measure it on");
+  const search = searchFlag(options);
+  if (options.method !== "head" && search !== null) throw new UsageError(`${search}: not with --method ${options.method}`);
   const modality = await modalityOfModel(path);
   const device = await openDevice(options);
   try {
@@ -89,27 +92,41 @@ type Judge = (
 
 const onSkip: OnSkip = ({ name, error }) => say(`skipped ${name}: ${error}`);
 
-const judgeHead: Judge = async (modality, { model, config, task, outputs }, path, options) => {
+const judgeHead: Judge = async (modality, { model, config, task, outputs, benchmark }, path, options) => {
   if (task === null || outputs === null) {
     throw new UsageError(`${options.model}: has no head for a task\nuse --method knn or linear, or fine-tune it first: data2vec finetune`);
   }
   const kind = taskKind(task, outputs, { search: await readSearch(options, task, outputs) });
   if (options.holdOut === undefined) {
-    const feed = await modality.openEvaluation(path, config, { task, outputs, onSkip });
-    return result(await evaluate(model, feed, { kind, metrics: null }).finally(() => feed.close()));
+    const { metrics, parts } = await modality.openEvaluation(path, config, { task, outputs, benchmark, onSkip });
+    try {
+      const judged: [string | null, Evaluation][] = [];
+      for (const { name, feed } of parts) judged.push([name, await evaluate(model, feed, { kind, metrics })]);
+      return joined(judged);
+    } finally {
+      for (const { feed } of parts) await feed.close();
+    }
   }
-  const data = await openLabelled(modality, path, config, options, task, outputs);
-  return result(await evaluate(model, data.evaluation!, { kind, metrics: data.metrics }).finally(() => close(data)));
-
-  function result({ samples, metrics, loss }: Evaluation): Result {
-    return { method: "head", samples, metrics, loss };
-  }
+  const data = await openLabelled(modality, path, config, options, { task, outputs, benchmark });
+  return joined([[null, await evaluate(model, data.evaluation!, { kind, metrics: data.metrics }).finally(() => close(data))]]);
 };
+
+/** One result of several sets: metrics by their name and that of the set (`accuracyMatched`), all samples, their mean loss. */
+function joined(judged: readonly (readonly [name: string | null, Evaluation])[]): Result {
+  const metrics: Record<string, number> = {};
+  for (const [name, evaluation] of judged) {
+    const suffix = name === null ? "" : name[0]!.toUpperCase() + name.slice(1);
+    for (const [metric, value] of Object.entries(evaluation.metrics)) metrics[metric + suffix] = value;
+  }
+  const samples = judged.reduce((sum, [, evaluation]) => sum + evaluation.samples, 0);
+  const loss = judged.reduce((sum, [, evaluation]) => sum + evaluation.loss * evaluation.samples, 0) / samples;
+  return { method: "head", samples, metrics, loss };
+}
 
 const judgeFeatures: Judge = async (modality, { model, config }, path, options) => {
   const { method, k } = options;
   const { device, encoder } = model;
-  const data = await openLabelled(modality, path, config, options, "classify");
+  const data = await openLabelled(modality, path, config, options, { task: "classify" });
   try {
     if (data.evaluation === null) throw new UsageError(`${path}: has no test split to judge on\nhold out a part: --hold-out 0.2`);
     const known = await encoderFeatures(device, encoder, data.plain);
@@ -134,12 +151,11 @@ function openLabelled(
   path: string,
   config: RunConfig,
   { labels, holdOut, seed }: Options,
-  task: TaskName,
-  outputs?: readonly string[],
+  model: { task: TaskName; outputs?: readonly string[]; benchmark?: string | null },
 ): Promise<LabelledData<unknown>> {
   // The seed of the configuration draws which labels are taken.
   const seeded = { ...config, train: { ...config.train, seed } };
-  return modality.openLabelled(path, seeded, { task, labels, holdOut, outputs, onSkip });
+  return modality.openLabelled(path, seeded, { ...model, labels, holdOut, onSkip });
 }
 
 async function close({ train, plain, evaluation }: LabelledData<unknown>): Promise<void> {

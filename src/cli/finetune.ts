@@ -61,6 +61,7 @@ async function run(task: TaskName, options: Options): Promise<void> {
   const stored = options.resume ? await readRun(out) : null;
   const given = options.model ?? stored?.model ?? (options.settings || stored?.model === null ? "none" : undefined);
   const model = needed(given, "--model FOLDER", "the pretrained model, or none to train from scratch");
+  if (options.freshWeights && model === "none") throw new UsageError("--fresh-weights: needs --model FOLDER; none is from scratch anyway");
   const name = stored === null ? options.modality : knownModality(stored.modality);
   if (stored?.task && stored.task !== task) throw new UsageError(`${out}: the run there learns ${stored.task}, not ${task}`);
   const modality = model === "none" || options.resume ? modalityNamed(name).modality : await modalityOfModel(model);
@@ -93,7 +94,7 @@ async function run(task: TaskName, options: Options): Promise<void> {
           task,
           config,
           model: model === "none" ? null : model,
-          freshWeights: options.freshWeights,
+          freshWeights: options.freshWeights || stored?.freshWeights,
           data,
           out,
           device,

@@ -64,11 +64,14 @@ function tellUsageError(text: string, write: (text: string) => void): void {
 
 /** How settings come together, for help texts. */
 export const SETTINGS_HELP = `
-Settings come from the preset, then --config, then --set; the whole configuration is printed at the start and kept in OUT/config.yaml.
+Settings come from the preset (base and large on a GLUE task: with its published recipe), then --config, then --set; the whole configuration is printed at the start and kept in OUT/config.yaml.
 Ctrl-C finishes the step, saves and exits with 130; --resume goes on from there with the same bits as if nothing had happened.
 OUT/metrics.jsonl has one line for each logged step. With --json, the last line on stdout tells where the run ended.`;
 
-/** The effective configuration of a run; with `--resume` that of the run in `--out`, under whatever `--set` says. */
+/**
+ * The effective configuration of a run; with `--resume` that of the run in `--out`, under whatever `--set` says. A recipe that the data
+ * bring along is told.
+ */
 export function configureRun<C extends RunConfig, I>(
   modality: Modality<C, I>,
   stage: Stage,
@@ -82,7 +85,11 @@ export function configureRun<C extends RunConfig, I>(
     const out = needed(options.out, "--out FOLDER", "the run to go on with");
     return loadConfig(modality, stage, { file: path.join(out, "config.yaml"), set });
   }
-  return loadConfig(modality, stage, { preset: options.preset, file: options.config, set, fixed });
+  const { preset, config: file, data, json } = options;
+  const onRecipe = (name: string, settings: readonly string[]) => {
+    if (!json) say(`${name}, over the preset: ${settings.join(" ")}`);
+  };
+  return loadConfig(modality, stage, { preset, file, set, fixed, data, onRecipe });
 }
 
 /** What the run in a folder was started with. */

@@ -58,11 +58,11 @@ export function ignoreBrokenPipes(): void {
 
 /** Metrics by name for people: fractions of correct answers and error rates in per cent, the rest as numbers. */
 export function formatMetrics(metrics: Readonly<Record<string, number>>): string {
-  const percent = new Set(["accuracy", "wer", "cer"]);
+  const isPercent = (name: string) => /^(accuracy|wer|cer)/.test(name);
   return Object.entries(metrics)
     .map(([name, value]) => {
       const title = name === "wer" || name === "cer" ? name.toUpperCase() : name;
-      return `${title} ${percent.has(name) ? formatPercent(value) : value.toFixed(3)}`;
+      return `${title} ${isPercent(name) ? formatPercent(value) : value.toFixed(3)}`;
     })
     .join(", ");
 }

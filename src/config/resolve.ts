@@ -1,4 +1,4 @@
-/** Puts a configuration together: a preset, then a YAML file, then single settings; checked once, every error naming its place. */
+/** Puts a configuration together: a preset, then a recipe for the data, then a YAML file, then single settings; checked once, every error naming its place. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isMap, isScalar, LineCounter, parse, parseDocument, stringify } from "yaml";
@@ -21,6 +21,8 @@ export interface ConfigLayer {
 /** Where the values of a configuration come from; later ones win. */
 export interface ConfigSources {
   preset: ConfigLayer;
+  /** Published settings for the data, over the preset. */
+  recipe?: ConfigLayer;
   /** Path of a YAML file. */
   file?: string;
   /** Settings as "train.batchSize=32"; the value is read as YAML (numbers, true, null, [1, 2], text). */
@@ -50,7 +52,9 @@ export async function resolveConfig<S extends z.ZodType>(schema: S, sources: Con
     else problems.push(`${setting.where}: ${unknownKey(key, keys)}`);
   };
 
-  for (const [key, value] of flatten(sources.preset.values, keys)) add(key, { value, where: sources.preset.name });
+  for (const layer of [sources.preset, sources.recipe]) {
+    for (const [key, value] of layer ? flatten(layer.values, keys) : []) add(key, { value, where: layer!.name });
+  }
   const chosen = new Set<string>();
   const choose = (key: string, setting: Setting) => {
     add(key, setting);

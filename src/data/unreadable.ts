@@ -10,6 +10,13 @@ export class UnreadableError extends Error {
  */
 export async function readSample<T>(read: () => Promise<T>): Promise<T> {
   return read().catch((cause: Error) => {
-    throw new UnreadableError(cause.message, { cause });
+    throw new UnreadableError(problemOf(cause), { cause });
   });
+}
+
+/** What is wrong with a file that can't be read, in words where the system has a code. */
+export function problemOf(cause: NodeJS.ErrnoException): string {
+  if (cause.code === "ENOENT") return "no such file";
+  if (cause.code === "EISDIR") return "is a folder, not a file";
+  return cause.message;
 }

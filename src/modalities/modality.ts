@@ -1,4 +1,5 @@
 import type { HostTensor } from "../checkpoint/safetensors.js";
+import type { ConfigLayer } from "../config/resolve.js";
 import type { ConfigSchema } from "../config/schema.js";
 import type { TrainConfig } from "../config/train.js";
 import type { MethodConfig } from "../data2vec/config.js";
@@ -83,6 +84,8 @@ export interface LabelledData<I> {
   outputs: readonly string[];
   /** What models are judged by on this data; null takes what is usual for the task. */
   metrics: readonly string[] | null;
+  /** The task of a benchmark that the data is (GLUE's `cola`), by its name; null for any other. It is kept with the model. */
+  benchmark: string | null;
   /** Augmented samples with targets, without end. */
   train: Feed<LabelledInput<I>>;
   /** The samples of `train` as they are, one pass: what probes of frozen features learn from. */
@@ -105,6 +108,8 @@ export interface LabelledOptions {
   model?: string | null;
   /** The checkpoint that a run goes on from, whose companions come before those of `model`. */
   checkpoint?: string | null;
+  /** The benchmark's task that a trained model learned, for data that doesn't say what it is. */
+  benchmark?: string | null;
   onSkip: OnSkip;
 }
 
@@ -113,7 +118,17 @@ export interface EvaluationOptions {
   task: TaskName;
   /** Names of the model's outputs, which fix their order. */
   outputs: readonly string[];
+  /** The benchmark's task that the model learned, for data that doesn't say what it is. */
+  benchmark?: string | null;
   onSkip: OnSkip;
+}
+
+/** What a trained model is judged by, opened. */
+export interface JudgedData<I> {
+  /** Null takes what is usual for the task. */
+  metrics: readonly string[] | null;
+  /** Sets to judge by, each for itself: one without a name, or several (MNLI's `matched` and `mismatched`). */
+  parts: readonly { name: string | null; feed: EvaluationFeed<I> }[];
 }
 
 /** A model's input as it is, and which positions to mask, i32 (batch, positions), or null. */
@@ -148,6 +163,8 @@ export interface LoadedModel<C, I> {
   task: TaskName | null;
   /** Names of the outputs, for a model with a task. */
   outputs: readonly string[] | null;
+  /** The benchmark's task that its head learned, where the folder says so. */
+  benchmark: string | null;
   /** Parameters by our names. */
   parameters: Map<string, HostTensor>;
   /** What was left out or made up, in words. */
@@ -160,6 +177,8 @@ export interface SavedModel<C> {
   parameters: Map<string, HostTensor>;
   task: TaskName | null;
   outputs: readonly string[] | null;
+  /** The benchmark's task that its head learned, if any. */
+  benchmark?: string | null;
   /** Those of the data it learned from. */
   companions?: Companions;
 }
@@ -177,6 +196,8 @@ export interface Modality<C extends RunConfig, I> {
   readonly presets: Presets<C>;
   /** A preset around what a trained model fixes: what only pretraining uses is cut to what fits it. */
   fitPreset(preset: C, fixed: object): C;
+  /** Published settings for a known data set, over those of a preset; null where there are none. */
+  recipe?(stage: Stage, preset: PresetName, data: string): ConfigLayer | null;
   /** What its models can be fine-tuned for, the first by default. */
   readonly tasks: readonly TaskName[];
   /** The settings that a trained model fixes, by section. */
@@ -194,7 +215,7 @@ export interface Modality<C extends RunConfig, I> {
   openPretraining(path: string, config: C, onSkip: OnSkip, checkpoint?: string | null): Promise<PretrainingFeed<I>>;
   openLabelled(path: string, config: C, options: LabelledOptions): Promise<LabelledData<I>>;
   /** Opens what a trained model is judged by: the test split, or all of a data set that isn't divided. */
-  openEvaluation(path: string, config: C, options: EvaluationOptions): Promise<EvaluationFeed<I>>;
+  openEvaluation(path: string, config: C, options: EvaluationOptions): Promise<JudgedData<I>>;
   /** Inputs from files (images, clips, lines of text), in micro-batches; throws naming the file that can't be read. */
   openFiles(files: readonly string[], config: C): AsyncIterable<PreparedBatch<I>>;
   /** Seconds from one position to the next, for inputs that have a duration. */

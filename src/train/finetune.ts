@@ -83,7 +83,8 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
 
     const saveModel = async (target: string) => {
       const parameters = await readParameters(model.store);
-      await modality.saveModel(target, { config, parameters, task: taskName, outputs: data.outputs, companions: data.companions });
+      const { outputs, benchmark, companions } = data;
+      await modality.saveModel(target, { config, parameters, task: taskName, outputs, benchmark, companions });
     };
     const save = async () => {
       await writeCheckpoint(folder.checkpoint, async (target) => {
@@ -126,6 +127,7 @@ export async function* finetune<C extends RunConfig, I>(run: FinetuneRun<C, I>):
       task: taskName,
       data: run.data,
       model: run.model,
+      freshWeights: run.freshWeights ?? false,
       labels: origin.labels,
       holdOut: origin.holdOut,
     };

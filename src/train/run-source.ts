@@ -13,6 +13,8 @@ const schema = z.object({
   data: z.string(),
   /** Fine-tuning: the pretrained model; null from scratch. */
   model: z.string().nullable(),
+  /** Fine-tuning: weights were drawn anew all the same. */
+  freshWeights: z.boolean().default(false),
   /** Fine-tuning: number of labels to train with; null is all. */
   labels: z.int().nullable(),
   /** Fine-tuning: part of the training data to judge by; null is the test split. */
@@ -36,7 +38,7 @@ export async function readRunSource(folder: string): Promise<RunSource> {
 }
 
 /** Writes `run.json`; paths may be relative to the working folder. */
-export async function writeRunSource(folder: string, source: RunSource): Promise<void> {
+export async function writeRunSource(folder: string, source: z.input<typeof schema>): Promise<void> {
   const absolute = { ...source, data: path.resolve(source.data), model: source.model === null ? null : path.resolve(source.model) };
   await writeText(path.join(folder, "run.json"), `${JSON.stringify(absolute, null, 2)}\n`);
 }

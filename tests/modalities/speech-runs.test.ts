@@ -114,7 +114,7 @@ describe("fine-tuning on speech", () => {
     const loaded = await loadModel(device, speech, out);
     expect([loaded.task, loaded.outputs]).toEqual(["classify", ["tone0", "tone1"]]);
     const feed = await openJudgedClips(clips, loaded.config, { task: "classify", outputs: loaded.outputs!, onSkip: refuse });
-    const judged = await evaluate(loaded.model, feed, { kind: taskKind("classify", loaded.outputs!), metrics: null });
+    const judged = await evaluate(loaded.model, feed.parts[0].feed, { kind: taskKind("classify", loaded.outputs!), metrics: null });
     expect(judged).toEqual(evaluation);
   }, 60_000);
 
@@ -171,8 +171,8 @@ describe("fine-tuning on speech", () => {
     expect([data.outputs.length, data.train.size]).toEqual([32, 5]);
     const other = path.join(root, "tables", "other.csv");
     await writeFile(other, "path,text\n../clips/train/tone0/0.wav,là\n");
-    const odd = await openLabelledClips(other, config, { task: "ctc", onSkip: refuse });
-    await expect(take(odd.train.batches(0), 1)).rejects.toThrow(/"là": the vocabulary lacks "À"/);
+    const message = '../clips/train/tone0/0.wav: "là": the vocabulary (data.vocabulary=published) lacks "À"';
+    await expect(openLabelledClips(other, config, { task: "ctc", onSkip: refuse })).rejects.toThrow(message);
   });
 
   it("wants classes, or transcripts", async () => {

@@ -158,9 +158,8 @@ describe("fine-tuning on text", () => {
     expect(await read("classifier")).toBe(await read("pretrained"));
     const { config: loaded, outputs, task } = await text.loadModel(at("classifier", "checkpoint"));
     expect([task, outputs]).toEqual(["classify", ["animal", "plant"]]);
-    const feed = await text.openEvaluation(at("kinds"), loaded, { task: "classify", outputs: outputs!, onSkip });
-    expect(feed.size).toBe(16);
-    await feed.close();
+    const { metrics, parts } = await text.openEvaluation(at("kinds"), loaded, { task: "classify", outputs: outputs!, onSkip });
+    expect([metrics, parts.map(({ name, feed }) => [name, feed.size])]).toEqual([null, [[null, 16]]]);
   });
 
   it("goes on without the model that it started from", async () => {
@@ -223,8 +222,20 @@ describe("fine-tuning on text", () => {
     for await (const { evaluation } of finetune(options)) if (evaluation !== null) metrics.push(evaluation.metrics);
     expect(Object.keys(metrics[0])).toEqual(expect.arrayContaining(["pearson", "spearman"]));
     expect(metrics[0].pearson).toBeGreaterThan(0.9);
-    const { task, outputs } = await text.loadModel(at("values", "checkpoint"));
-    expect([task, outputs]).toEqual(["regress", ["score"]]);
+    const { config: loaded, task, outputs, benchmark } = await text.loadModel(at("values", "checkpoint"));
+    expect([task, outputs, benchmark]).toEqual(["regress", ["score"], "stsb"]);
+    // In a folder of another name, the model says what its scores are.
+    await cp(at("STS-B"), at("likeness"), { recursive: true });
+    const judging = { task: "regress", outputs: outputs!, onSkip } as const;
+    for (const [own, scale] of [
+      ["stsb", 5],
+      [null, 1],
+    ] as const) {
+      const { metrics, parts } = await text.openEvaluation(at("likeness"), loaded, { ...judging, benchmark: own });
+      expect(metrics).toEqual(own === null ? null : ["pearson", "spearman"]);
+      const { expected } = (await first(parts[0].feed.batches(0))) as LabelledBatch<TextInput>;
+      expect(expected).toEqual({ kind: "values", values: Float32Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? 4.5 : 1) / scale) });
+    }
   });
 
   it("draws subsets: balanced over classes, any of scores, nested, and holds out", async () => {

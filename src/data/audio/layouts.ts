@@ -1,7 +1,8 @@
 /** Folders of clips, LibriSpeech's folders, and fairseq's manifests, as lists of files. */
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { listFiles } from "../folder.js";
+import { readUtf8 } from "../utf8.js";
 import type { AudioEntry, AudioList } from "./entries.js";
 import { isFileColumn } from "./table.js";
 
@@ -36,7 +37,7 @@ export async function readFolder(folder: string): Promise<AudioList> {
 async function readLibriSpeech(folder: string, clips: readonly string[], files: readonly string[]): Promise<AudioList> {
   const transcripts = new Map<string, string>();
   for (const file of files) {
-    const lines = (await readFile(join(folder, file), "utf8")).split(/\r?\n/);
+    const lines = (await readUtf8(join(folder, file))).split(/\r?\n/);
     for (const line of lines) {
       if (line.trim() === "") continue;
       const space = line.search(/\s/);
@@ -58,7 +59,7 @@ function posixJoin(folder: string, name: string): string {
 
 /** True where a `.tsv` file is a manifest: its first line is a folder, neither a header of several columns nor the name of one. */
 export async function isManifest(path: string): Promise<boolean> {
-  const [first] = (await readFile(path, "utf8")).split(/\r?\n/, 1);
+  const [first] = (await readUtf8(path)).split(/\r?\n/, 1);
   return !first!.includes("\t") && !isFileColumn(first!.trim().toLowerCase());
 }
 
@@ -69,7 +70,7 @@ export async function isManifest(path: string): Promise<boolean> {
  * @throws where it isn't well formed, its root isn't there, or the transcripts aren't as many
  */
 export async function readManifest(path: string): Promise<AudioList> {
-  const [rootLine, ...lines] = linesOf(await readFile(path, "utf8"));
+  const [rootLine, ...lines] = linesOf(await readUtf8(path));
   if (rootLine === undefined || lines.length === 0)
     throw new Error(`${path}: has no clips; expected a root folder, then lines PATH<tab>SAMPLES`);
   const root = resolve(dirname(path), rootLine);
@@ -91,7 +92,7 @@ export async function readManifest(path: string): Promise<AudioList> {
 async function readTranscripts(manifest: string, count: number): Promise<string[] | null> {
   const stem = join(dirname(manifest), basename(manifest).replace(/\.tsv$/i, ""));
   for (const ending of [".wrd", ".ltr"]) {
-    const text = await readFile(stem + ending, "utf8").catch((error: NodeJS.ErrnoException) => {
+    const text = await readUtf8(stem + ending).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return null;
       throw error;
     });

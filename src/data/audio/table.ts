@@ -1,6 +1,6 @@
 /** Lists of clips in CSV, TSV and JSONL files: columns for the file, what is said in it, and its class. */
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { readUtf8 } from "../utf8.js";
 import type { AudioEntry, AudioList } from "./entries.js";
 
 const COLUMNS = {
@@ -29,7 +29,7 @@ interface Row {
  * @throws where it isn't well formed, lacks the column of files, or a row lacks its file
  */
 export async function readTable(path: string): Promise<AudioList> {
-  const text = (await readFile(path, "utf8")).replace(/^\ufeff/, "");
+  const text = await readUtf8(path);
   const { columns, rows } = /\.csv$/i.test(path)
     ? readDelimited(path, text, ",")
     : /\.tsv$/i.test(path)

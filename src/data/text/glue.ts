@@ -1,4 +1,5 @@
 /** The tasks of GLUE (Wang et al. 2018): their files, classes and metrics, and data2vec's settings for fine-tuning on them. */
+import path from "node:path";
 import type { LabelledText } from "./labelled-text.js";
 import { type LabelledTextOptions, openLabelledText, type TextColumns } from "./open-labelled-text.js";
 
@@ -24,6 +25,11 @@ export interface GlueTask {
   readonly evaluation: readonly (readonly string[])[];
   readonly recipe: GlueRecipe;
   readonly files: Pick<LabelledTextOptions, "header" | "skipInvalid"> & { readonly columns: TextColumns };
+}
+
+/** The evaluation sets of a task: the name to open each by, and what it is called among several (MNLI's `matched`), else null. */
+export function glueEvaluations({ evaluation }: GlueTask): { part: string; name: string | null }[] {
+  return evaluation.map(([part]) => ({ part: part!, name: part!.split("_")[1] ?? null }));
 }
 
 /** Settings that all tasks share. */
@@ -129,6 +135,17 @@ export const GLUE_TASKS = {
 /** Name of a task of GLUE. */
 export type GlueName = keyof typeof GLUE_TASKS;
 
+/** The task of that name, however it is written (`SST-2`, `sst2`), or null. */
+export function glueName(text: unknown): GlueName | null {
+  const name = typeof text === "string" ? text.toLowerCase().replace(/[^a-z0-9]/g, "") : "";
+  return Object.hasOwn(GLUE_TASKS, name) ? (name as GlueName) : null;
+}
+
+/** The task that a folder is named after, or null. */
+export function glueFolder(place: string): GlueName | null {
+  return glueName(path.basename(path.resolve(place)));
+}
+
 /** A task by name, with the types of all. */
 export function glueTask(name: GlueName): GlueTask {
   return GLUE_TASKS[name];
@@ -137,14 +154,14 @@ export function glueTask(name: GlueName): GlueTask {
 /**
  * Opens a part of a task from its published files (`train.tsv`, `dev.tsv`) or Hugging Face's copies (`train-00000-of-00001.parquet`).
  *
- * @param part "train", "evaluation" (the first evaluation set), or the name of a file without its extension, such as "dev_mismatched"; any
- *   but those for training and evaluation is read without labels, which GLUE keeps to itself
+ * @param part "train", "evaluation" (the first evaluation set), or the name of a file without its extension, such as "dev_mismatched", whose
+ *   other names are taken too; any but those for training and evaluation is read without labels, which GLUE keeps to itself
  * @throws where the files are missing or aren't the task's
  */
 export function openGlue(folder: string, name: GlueName, part: string): Promise<LabelledText> {
   const { classes, evaluation, files } = glueTask(name);
   const kind = classes === null ? "regression" : "classification";
-  const split = part === "evaluation" ? evaluation[0]! : [part];
+  const split = part === "evaluation" ? evaluation[0]! : (evaluation.find((names) => names.includes(part)) ?? [part]);
   const labelled = part === "train" || evaluation.flat().includes(split[0]!);
   const columns = labelled ? files.columns : { ...files.columns, target: null };
   return openLabelledText(folder, { ...files, columns, kind, classes, split });

@@ -4,11 +4,12 @@ import { readClip } from "../../data/audio/clip.js";
 import { type AudioDataset, balancedSubset, holdOut, requireClasses, requireTranscripts, subset } from "../../data/audio/dataset.js";
 import { type AudioBatch, AudioLoader, type AudioLoaderOptions } from "../../data/audio/loader.js";
 import { audioSplits, type OpenAudioOptions, openAudio } from "../../data/audio/open.js";
-import { letterVocabulary, PUBLISHED_VOCABULARY } from "../../data/audio/vocabulary.js";
+import { CtcTokenizer, letterVocabulary, PUBLISHED_VOCABULARY } from "../../data/audio/vocabulary.js";
+import { problemOf } from "../../data/unreadable.js";
 import type { MaskedInput } from "../../data2vec/pretraining.js";
-import type { EvaluationFeed, EvaluationOptions, Feed, LabelledData, LabelledOptions, OnSkip } from "../modality.js";
+import type { EvaluationFeed, EvaluationOptions, Feed, JudgedData, LabelledData, LabelledOptions, OnSkip } from "../modality.js";
 import type { PreparedBatch } from "../prepared-batch.js";
-import { SAMPLE_RATE, type SpeechConfig } from "./config.js";
+import { SAMPLE_RATE, type SpeechConfig, type SpeechDataConfig } from "./config.js";
 import { type Augmentation, type ClipTargets, LabelledClipFeed, MaskedClipFeed } from "./feeds.js";
 import { receptiveField } from "./frames.js";
 import { type SpeechInput, uploadClips } from "./input.js";
@@ -51,6 +52,7 @@ export async function openLabelledClips(path: string, config: SpeechConfig, opti
     judged = await openJudged(path, task, outputs, "test");
   }
 
+  if (task === "ctc") requireWritable(training, outputs, data);
   const targets =
     task === "ctc" ? transcriptTargets(symbolVocabulary(outputs), "error") : classTargets(outputs.length, data.labelSmoothing);
   const augmentation: Augmentation = {
@@ -64,6 +66,7 @@ export async function openLabelledClips(path: string, config: SpeechConfig, opti
   return {
     outputs,
     metrics: null,
+    benchmark: null,
     train: new LabelledClipFeed(loader, model, targets, augmentation),
     plain: evaluationFeed(training, plainTargets(task, outputs), config, onSkip),
     evaluation: judged === null ? null : evaluationFeed(judged, plainTargets(task, outputs), config, onSkip),
@@ -75,10 +78,10 @@ export async function openJudgedClips(
   path: string,
   config: SpeechConfig,
   { task, outputs, onSkip }: EvaluationOptions,
-): Promise<EvaluationFeed<SpeechInput>> {
+): Promise<JudgedData<SpeechInput>> {
   const divided = (await audioSplits(path)).length > 0;
   const clips = await openJudged(path, task, outputs, divided ? "test" : undefined);
-  return evaluationFeed(clips, plainTargets(task, outputs), config, onSkip);
+  return { metrics: null, parts: [{ name: null, feed: evaluationFeed(clips, plainTargets(task, outputs), config, onSkip) }] };
 }
 
 /** Clips from files, whole, in micro-batches as for evaluation. */
@@ -96,7 +99,7 @@ export async function* openClipFiles(files: readonly string[], { model, data }: 
   };
   for (const file of files) {
     const clip = await readClip(file, options).catch((cause: NodeJS.ErrnoException) => {
-      throw new Error(`${file}: ${cause.code === "ENOENT" ? "no such file" : cause.message}`, { cause });
+      throw new Error(`${file}: ${problemOf(cause)}`, { cause });
     });
     const longest = Math.max(clip.length, ...batch.map((other) => other.clip.length));
     if (batch.length === INFERENCE_BATCH || (batch.length > 0 && longest * (batch.length + 1) > budget)) {
@@ -177,6 +180,20 @@ function symbolsFor(clips: AudioDataset, { data }: SpeechConfig): readonly strin
   const transcripts = requireTranscripts(clips);
   const { symbols } = data.vocabulary === "published" ? PUBLISHED_VOCABULARY : letterVocabulary(transcripts, data.letterCase);
   return symbols;
+}
+
+/** Before a run starts: its vocabulary has every character of its transcripts. */
+function requireWritable(clips: AudioDataset, outputs: readonly string[], { vocabulary, letterCase }: SpeechDataConfig): void {
+  const tokenizer = new CtcTokenizer(symbolVocabulary(outputs));
+  for (let index = 0; index < clips.size; index++) {
+    const text = clips.transcript(index)!;
+    const [lacking] = tokenizer.encode(text, { trailingBoundary: true, unknown: "skip" }).skipped;
+    if (lacking === undefined) continue;
+    throw new Error(
+      `${clips.name(index)}: ${JSON.stringify(text)}: the vocabulary (data.vocabulary=${vocabulary}) lacks ${JSON.stringify(lacking)}\n` +
+        `write it otherwise, or set data.vocabulary=transcripts, which takes the characters that occur, or data.letterCase (${letterCase})`,
+    );
+  }
 }
 
 function labelledSubset(clips: AudioDataset, task: string, total: number, seed: number): AudioDataset {

@@ -49,6 +49,7 @@ export const speech: Modality<SpeechConfig, SpeechInput> = {
       head: model.task === null ? null : createHead(config.model, model.task, model.outputs!.length),
       task: model.task,
       outputs: model.outputs,
+      benchmark: null,
       parameters,
       notes,
     };

@@ -1,6 +1,7 @@
 /** `config.json` of Hugging Face's `data2vec-text`, field by field: each one is used, or refused where it asks for something else. */
 import { CheckpointError } from "../../checkpoint/error.js";
 import { type Fail, isRecord, labelsOf } from "../../checkpoint/huggingface-config.js";
+import { type GlueName, glueName } from "../../data/text/glue.js";
 import { ffnDim, type TextNetworkConfig, textNetworkSchema } from "./config.js";
 import { positionRows } from "./encoder.js";
 
@@ -20,6 +21,8 @@ export interface TextModel {
   /** Names of the outputs, in their order; null for a body alone. */
   labels: string[] | null;
   tokens: TextTokenIds;
+  /** The task of GLUE that the head learned, or null. */
+  benchmark?: GlueName | null;
 }
 
 /** Models whose body is read here; the head of the first is, the others' heads are left out. */
@@ -38,7 +41,7 @@ const ARCHITECTURES = [
 const IGNORED = new Set(
   `_name_or_path _commit_hash _attn_implementation attn_implementation transformers_version torch_dtype dtype model_type architectures
   chunk_size_feed_forward output_attentions output_hidden_states output_scores return_dict return_dict_in_generate torchscript use_bfloat16
-  tf_legacy_loss finetuning_task task_specific_params tie_word_embeddings tie_encoder_decoder is_encoder_decoder decoder_start_token_id
+  tf_legacy_loss task_specific_params tie_word_embeddings tie_encoder_decoder is_encoder_decoder decoder_start_token_id
   cross_attention_hidden_size sep_token_id tokenizer_class prefix max_length min_length do_sample early_stopping num_beams num_beam_groups
   diversity_penalty temperature top_k top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size
   encoder_no_repeat_ngram_size bad_words_ids num_return_sequences remove_invalid_values exponential_decay_length_penalty
@@ -72,7 +75,7 @@ const FIELDS = {
   initStd: ["initializer_range", 0.02],
 } as const satisfies Partial<Record<keyof TextNetworkConfig, readonly [string, unknown]>>;
 
-const OTHER_FIELDS = ["bos_token_id", "eos_token_id", "id2label", "label2id", "num_labels", "problem_type"];
+const OTHER_FIELDS = ["bos_token_id", "eos_token_id", "id2label", "label2id", "num_labels", "problem_type", "finetuning_task"];
 
 /** What a file says of a {@link TextModel}. */
 export interface DescribedTextModel extends Omit<TextModel, "problem" | "labels"> {
@@ -135,6 +138,7 @@ export function textFromConfig(json: unknown, source = "config.json"): Described
     model: result.data,
     tokens: { bos: tokenId("bos_token_id", 0), eos: tokenId("eos_token_id", 2) },
     labels,
+    benchmark: glueName(json.finetuning_task),
     problem: problemOf(json.problem_type, labels.length, fail),
     isClassifier: architectures.includes(CLASSIFIER),
     notes,
@@ -142,7 +146,7 @@ export function textFromConfig(json: unknown, source = "config.json"): Described
 }
 
 /** `config.json` for a model. */
-export function textToConfig({ model, problem, labels, tokens }: TextModel): object {
+export function textToConfig({ model, problem, labels, tokens, benchmark }: TextModel): object {
   return {
     architectures: [labels === null ? "Data2VecTextModel" : CLASSIFIER],
     model_type: "data2vec-text",
@@ -169,6 +173,7 @@ export function textToConfig({ model, problem, labels, tokens }: TextModel): obj
       label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
       problem_type: problem === "regression" ? "regression" : `${problem}_label_classification`,
     }),
+    ...(benchmark && { finetuning_task: benchmark }),
     torch_dtype: "float32",
   };
 }

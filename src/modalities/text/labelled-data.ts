@@ -1,11 +1,10 @@
-import path from "node:path";
 import { Philox } from "../../backend/philox.js";
 import { LabelledTextLoader } from "../../data/text/example.js";
-import { GLUE_TASKS, type GlueName, type GlueTask, glueTask, openGlue } from "../../data/text/glue.js";
+import { type GlueTask, glueEvaluations, glueFolder, glueName, glueTask, openGlue } from "../../data/text/glue.js";
 import { balancedTexts, holdOutTexts, type LabelledText, subsetOfText } from "../../data/text/labelled-text.js";
-import { openLabelledText as openTable, textSplits } from "../../data/text/open-labelled-text.js";
+import { openLabelledText as openTable, type TextSplit, textSplits } from "../../data/text/open-labelled-text.js";
 import type { Tokenizer } from "../../data/text/tokenizer.js";
-import type { EvaluationFeed, EvaluationOptions, LabelledData, LabelledOptions, TaskName } from "../modality.js";
+import type { EvaluationOptions, JudgedData, LabelledData, LabelledOptions, TaskName } from "../modality.js";
 import type { TextConfig } from "./config.js";
 import { LabelledTextFeed, type TextTargets } from "./feeds.js";
 import { INFERENCE_BATCH } from "./files.js";
@@ -17,13 +16,13 @@ const VALUE = "score";
 
 /**
  * Labelled texts: those to train on, and the test split (or a held-out part) to judge by. A folder with the name of a task of GLUE (`CoLA`,
- * `SST-2`, `sts-b`) is read as that task, with its classes and metrics.
+ * `SST-2`, `sts-b`) is read as that task, with its classes and metrics; in any other, a model that learned one is judged as it demands.
  */
 export async function openLabelledText(place: string, config: TextConfig, options: LabelledOptions): Promise<LabelledData<TextInput>> {
   const { seed } = config.train;
   const { task, outputs, labels, holdOut } = options;
   const tokenizer = await requireTokenizer(config, options);
-  const data = describe(place, task, outputs ?? null);
+  const data = describe(place, options, outputs ?? null);
   let training = await data.open("train");
   const classes = training.classes;
   if (labels !== undefined) training = task === "classify" ? balancedTexts(training, labels, seed) : randomTexts(training, labels, seed);
@@ -33,14 +32,15 @@ export async function openLabelledText(place: string, config: TextConfig, option
     training = parts.rest;
     judged = parts.heldOut;
   } else if (await data.hasTest()) {
-    judged = await describe(place, task, classes).open("test");
+    judged = await describe(place, options, classes).open("test");
   }
 
   const targets = targetsOf(task, classes, data.glue);
   const feed = (set: LabelledText, training: boolean) => feedOf(set, tokenizer, config, targets, training);
   return {
     outputs: classes ?? [VALUE],
-    metrics: data.glue === null ? null : data.glue.metrics,
+    metrics: data.glue?.metrics ?? null,
+    benchmark: glueFolder(place),
     train: feed(training, true),
     plain: feed(training, false),
     evaluation: judged === null ? null : feed(judged, false),
@@ -48,27 +48,35 @@ export async function openLabelledText(place: string, config: TextConfig, option
   };
 }
 
-/** Labelled texts to judge a model by: the test split, or all of a file. */
-export async function openJudgedText(
-  place: string,
-  config: TextConfig,
-  { task, outputs }: EvaluationOptions,
-): Promise<EvaluationFeed<TextInput>> {
+/** Labelled texts to judge a model by: the test split, all of a file, or every evaluation set of a task of GLUE. */
+export async function openJudgedText(place: string, config: TextConfig, options: EvaluationOptions): Promise<JudgedData<TextInput>> {
+  const { task, outputs } = options;
   const tokenizer = await requireTokenizer(config);
-  const { open, glue } = describe(place, task, task === "classify" ? outputs : null);
-  const set = await open("test");
-  return feedOf(set, tokenizer, config, targetsOf(task, set.classes, glue), false);
+  const data = describe(place, options, task === "classify" ? outputs : null);
+  const parts: { name: string | null; feed: LabelledTextFeed }[] = [];
+  for (const { part, name } of data.judged) {
+    const set = await data.open(part);
+    parts.push({ name, feed: feedOf(set, tokenizer, config, targetsOf(task, set.classes, data.glue), false) });
+  }
+  return { metrics: data.glue?.metrics ?? null, parts };
 }
 
 interface Description {
+  /** The task of GLUE that says by what models are judged. */
   glue: GlueTask | null;
+  /** The sets that a trained model is judged by. */
+  judged: readonly { part: string; name: string | null }[];
   hasTest(): Promise<boolean>;
-  /** Opens a split; a single file is all of every split. */
-  open(split: "train" | "test"): Promise<LabelledText>;
+  /** Opens a part; a single file is all of every part. */
+  open(part: string): Promise<LabelledText>;
 }
 
-/** What the data at `place` is to a task; `classes` are those that a trained model fixes. */
-function describe(place: string, task: TaskName, classes: readonly string[] | null): Description {
+/** What the data at `place` is to a task; `classes` are those that a trained model fixes, `benchmark` the task that it learned. */
+function describe(
+  place: string,
+  { task, benchmark }: { task: TaskName; benchmark?: string | null },
+  classes: readonly string[] | null,
+): Description {
   if (task !== "classify" && task !== "regress") throw new Error(`text: task ${task}: expected classify or regress`);
   const wanted = task === "classify" ? "classes" : "scores";
   const check = (set: LabelledText): LabelledText => {
@@ -76,16 +84,17 @@ function describe(place: string, task: TaskName, classes: readonly string[] | nu
     const found = set.scored ? "scores" : set.classes !== null ? "classes" : "no labels";
     throw new Error(`${set.description}: expected ${wanted} for the task ${task}, got ${found}`);
   };
-  const name = glueName(place);
+  const name = glueFolder(place);
   if (name !== null) {
     const glue = glueTask(name);
     const own = glue.classes;
     return {
       glue,
+      judged: glueEvaluations(glue),
       // GLUE's own test set has no labels; the one that models are judged by is always there.
       hasTest: async () => true,
-      open: async (split) => {
-        const set = check(await openGlue(place, name, split === "train" ? "train" : "evaluation"));
+      open: async (part) => {
+        const set = check(await openGlue(place, name, part === "test" ? "evaluation" : part));
         if (task === "classify" && classes !== null && classes.join("\n") !== own?.join("\n")) {
           throw new Error(`${place}: ${name} has the classes ${own?.join(", ")}, the model ${classes.join(", ")}`);
         }
@@ -94,23 +103,16 @@ function describe(place: string, task: TaskName, classes: readonly string[] | nu
     };
   }
   const kind = task === "classify" ? "classification" : "regression";
+  const learned = glueName(benchmark);
   return {
-    glue: null,
+    glue: learned === null ? null : glueTask(learned),
+    judged: [{ part: "test", name: null }],
     hasTest: async () => (await textSplits(place)).includes("test"),
-    open: async (split) => {
+    open: async (part) => {
       const isDivided = (await textSplits(place)).length > 0;
-      return check(await openTable(place, { kind, classes, split: isDivided ? split : undefined }));
+      return check(await openTable(place, { kind, classes, split: isDivided ? (part as TextSplit) : undefined }));
     },
   };
-}
-
-/** The task of GLUE that a folder is named after, or null. */
-function glueName(place: string): GlueName | null {
-  const name = path
-    .basename(path.resolve(place))
-    .toLowerCase()
-    .replace(/[^a-z0-9]/g, "");
-  return Object.hasOwn(GLUE_TASKS, name) ? (name as GlueName) : null;
 }
 
 function targetsOf(task: TaskName, classes: readonly string[] | null, glue: GlueTask | null): TextTargets {

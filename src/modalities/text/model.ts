@@ -1,6 +1,7 @@
 /** Text models as they are made, saved and loaded. */
 import path from "node:path";
 import { writeText } from "../../checkpoint/files.js";
+import { glueName } from "../../data/text/glue.js";
 import type { RegressionHead } from "../../data2vec/pretraining.js";
 import { Linear } from "../../nn/linear.js";
 import type { LoadedModel, SavedModel, TaskHead, TaskName } from "../modality.js";
@@ -33,10 +34,11 @@ export function createTextHead({ model }: TextConfig, task: TaskName, outputs: n
 
 /** Writes a model folder: `config.json`, the weights, and the files of the tokenizer. */
 export async function saveTextModel(folder: string, saved: SavedModel<TextConfig>): Promise<void> {
-  const { config, parameters, task, outputs, companions = {} } = saved;
+  const { config, parameters, task, outputs, benchmark, companions = {} } = saved;
   const tokens = companionTokenIds(companions);
   const problem: TextProblem = task === null ? null : task === "regress" ? "regression" : "single";
-  await writeTextModel(folder, parameters, { model: config.model, problem, labels: outputs === null ? null : [...outputs], tokens });
+  const labels = outputs === null ? null : [...outputs];
+  await writeTextModel(folder, parameters, { model: config.model, problem, labels, tokens, benchmark: glueName(benchmark) });
   for (const [name, content] of Object.entries(companions)) await writeText(path.join(folder, name), content);
 }
 
@@ -58,6 +60,7 @@ export async function loadTextModel(folder: string): Promise<LoadedModel<TextCon
           : null,
     task,
     outputs: model.labels,
+    benchmark: task === null ? null : (model.benchmark ?? null),
     parameters,
     notes,
   };

@@ -1,5 +1,7 @@
 /** Ready configurations for text; `docs/recipes.md` says where each number comes from. */
-import type { PresetName, Presets } from "../modality.js";
+import type { ConfigLayer } from "../../config/resolve.js";
+import { glueFolder, glueTask } from "../../data/text/glue.js";
+import type { PresetName, Presets, Stage } from "../modality.js";
 import type { TextArchitecture, TextConfig, TextDataConfig, TextModelConfig } from "./config.js";
 
 /** What all presets share; the guards are off, as in the published code, and hold and decay only matter to triStage. */
@@ -189,6 +191,12 @@ const finetune: Record<PresetName, TextConfig> = {
 
 /** Every preset, by stage and size. */
 export const textPresets: Presets<TextConfig> = { pretrain, finetune };
+
+/** The settings of the task of GLUE that the data is, in the sizes that were published, whose presets are otherwise those of SST-2. */
+export function glueRecipe(stage: Stage, preset: PresetName, data: string): ConfigLayer | null {
+  const name = stage === "finetune" && (preset === "base" || preset === "large") ? glueFolder(data) : null;
+  return name && { name: `recipe of GLUE's ${name}`, values: { train: glueTask(name).recipe } };
+}
 
 /** A preset around the architecture of a trained model: what only training uses is cut to what fits it. */
 export function fitToArchitecture(preset: TextConfig, fixed: { readonly model?: Partial<TextArchitecture> }): TextConfig {

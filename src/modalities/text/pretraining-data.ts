@@ -26,6 +26,10 @@ export async function openMaskedText(
     field: data.textField,
     cache: data.cache ?? undefined,
   });
+  const { tokensPerSample } = data;
+  if (corpus.tooLong > 0) {
+    onSkip({ name: path, error: `${corpus.tooLong} sentences have more than data.tokensPerSample (${tokensPerSample}) and are left out` });
+  }
   try {
     const loader = new TextLoader(corpus, {
       batchSize: train.batchSize,

@@ -4,7 +4,7 @@ import { openTextFiles } from "./files.js";
 import type { TextInput } from "./input.js";
 import { openJudgedText, openLabelledText } from "./labelled-data.js";
 import { createTextEncoder, createTextHead, createTextRegressionHead, loadTextModel, saveTextModel } from "./model.js";
-import { fitToArchitecture, textPresets } from "./presets.js";
+import { fitToArchitecture, glueRecipe, textPresets } from "./presets.js";
 import { openMaskedText } from "./pretraining-data.js";
 import { rawText } from "./raw.js";
 
@@ -15,6 +15,7 @@ export const text: Modality<TextConfig, TextInput> = {
   schema: textSchema,
   presets: textPresets,
   fitPreset: fitToArchitecture,
+  recipe: glueRecipe,
   fixed: ({ model }) => ({ model: textArchitecture(model) }),
   architecture: ({ model }) => textArchitecture(model),
   tasks: ["classify", "regress"],

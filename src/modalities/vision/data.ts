@@ -9,10 +9,11 @@ import { type ImageBatch, ImageLoader } from "../../data/image/loader.js";
 import { mixBatch } from "../../data/image/mixup.js";
 import { imageSplits, openImages } from "../../data/image/open.js";
 import { evaluationTransform, finetuneTransform, pretrainTransform, transformImage } from "../../data/image/transform.js";
+import { problemOf } from "../../data/unreadable.js";
 import type { MaskedInput } from "../../data2vec/pretraining.js";
 import { ShapeError } from "../../tensor/shape.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import type { EvaluationFeed, EvaluationOptions, Feed, LabelledData, LabelledOptions, OnSkip, RawInput } from "../modality.js";
+import type { EvaluationFeed, EvaluationOptions, Feed, JudgedData, LabelledData, LabelledOptions, OnSkip, RawInput } from "../modality.js";
 import type { PreparedBatch } from "../prepared-batch.js";
 import { patchCount, type VisionConfig } from "./config.js";
 import { LabelledImageFeed, MaskedImageFeed } from "./feeds.js";
@@ -80,6 +81,7 @@ export async function openLabelledImages(path: string, config: VisionConfig, opt
   return {
     outputs: classes,
     metrics: null,
+    benchmark: null,
     train: new LabelledImageFeed(loader, classes.length, soften),
     plain: evaluationFeed(training, classes.length, config, options.onSkip),
     evaluation: judged === null ? null : evaluationFeed(judged, classes.length, config, options.onSkip),
@@ -91,11 +93,11 @@ export async function openJudgedImages(
   path: string,
   config: VisionConfig,
   { outputs: classes, onSkip }: EvaluationOptions,
-): Promise<EvaluationFeed<Tensor>> {
+): Promise<JudgedData<Tensor>> {
   const divided = (await imageSplits(path)).length > 0;
   const images = await openImages(path, divided ? { split: "test", classes } : { classes });
   requireClasses(images);
-  return evaluationFeed(images, classes.length, config, onSkip);
+  return { metrics: null, parts: [{ name: null, feed: evaluationFeed(images, classes.length, config, onSkip) }] };
 }
 
 /** A labelled set as it is, in order, one pass. */
@@ -121,7 +123,7 @@ export async function* openImageFiles(files: readonly string[], { model, data }:
     const pixels = new Float32Array(names.length * length);
     for (const [i, file] of names.entries()) {
       const image = await decodeImage(file).catch((cause: NodeJS.ErrnoException) => {
-        throw new Error(`${file}: ${cause.code === "ENOENT" ? "no such file" : cause.message}`, { cause });
+        throw new Error(`${file}: ${problemOf(cause)}`, { cause });
       });
       transformImage(image, transform, new Philox(0, basename(file)), pixels.subarray(i * length, (i + 1) * length));
     }

@@ -51,6 +51,7 @@ export const vision: Modality<VisionConfig, Tensor> = {
       head: pooling === "none" ? null : new VisionHead(config.model, pooling, model.labels?.length ?? null),
       task: model.labels === null ? null : "classify",
       outputs: model.labels,
+      benchmark: null,
       parameters,
       notes,
     };

@@ -22,6 +22,7 @@ const END = "</s>";
 const UNKNOWN = "<unk>";
 /** Log10 of the probability of a word that isn't in a model without `<unk>`, as in KenLM. */
 const UNKNOWN_LOG10 = -100;
+const LF = 0x0a;
 /** What a Map holds at most. */
 const MAX_NGRAMS = 2 ** 24 - 1;
 
@@ -71,6 +72,11 @@ export class NgramModel implements LanguageModel {
   has(word: string): boolean {
     const id = this.#words.get(word);
     return id !== undefined && this.#children.has(id);
+  }
+
+  /** The words that it knows. */
+  *words(): Generator<string> {
+    for (const word of this.#words.keys()) if (this.has(word)) yield word;
   }
 
   get start(): LanguageState {
@@ -130,10 +136,10 @@ export class NgramModel implements LanguageModel {
 export async function readArpa(path: string): Promise<NgramModel> {
   const parser = new ArpaParser();
   let line = 0;
-  for await (const text of linesOf(path)) {
+  for await (const bytes of linesOf(path)) {
     line += 1;
     try {
-      parser.take(text.trim());
+      parser.take(decode(bytes).trim());
     } catch (cause) {
       throw new Error(`${path}:${line}: ${(cause as Error).message}`, { cause });
     }
@@ -215,13 +221,32 @@ class ArpaParser {
   }
 }
 
-async function* linesOf(path: string): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of await contentOf(path)) {
-    const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function decode(line: Uint8Array): string {
+  try {
+    return utf8.decode(line);
+  } catch (cause) {
+    throw new Error("not UTF-8", { cause });
+  }
+}
+
+async function* linesOf(path: string): AsyncGenerator<Uint8Array> {
+  let rest: Buffer = Buffer.alloc(0);
+  try {
+    for await (const chunk of await contentOf(path)) {
+      const bytes = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer]);
+      let from = 0;
+      for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, from)) {
+        yield bytes.subarray(from, end);
+        from = end + 1;
+      }
+      rest = bytes.subarray(from);
+    }
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const problem = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a folder, not a file" : message;
+    throw new Error(`${path}: ${problem}`, { cause });
   }
   yield rest;
 }

@@ -246,7 +246,8 @@ export function makeLexicon(words: Iterable<string>, { symbols, blank, boundary 
       const id = classes.get(letter);
       if (id === undefined || id === blank || id === boundary) {
         throw new Error(
-          `lexicon: ${JSON.stringify(word)}: the vocabulary lacks ${JSON.stringify(letter)}\nleave the word out of the lexicon`,
+          `lexicon: ${JSON.stringify(word)}: the vocabulary lacks ${JSON.stringify(letter)}\n` +
+            `leave the word out, or write it in the symbols of the model: ${symbols.filter((symbol) => !isSpecial(symbol)).join("")}`,
         );
       }
       let next = node.next.get(id);

@@ -114,9 +114,13 @@ describe("errors", () => {
     await expect(readArpa(await file(content))).rejects.toThrow(message);
   });
 
-  it("name a missing file and a damaged gzip", async () => {
-    await expect(readArpa(join(root, "none"))).rejects.toThrow(/ENOENT/);
+  it("name a missing file, a folder, a damaged gzip and what isn't UTF-8", async () => {
+    await expect(readArpa(join(root, "none"))).rejects.toThrow(`${join(root, "none")}: no such file`);
+    await expect(readArpa(root)).rejects.toThrow(`${root}: is a folder, not a file`);
+    const cut = Buffer.from(TRIGRAMS);
+    cut[cut.indexOf("cat")] = 0xff;
+    await expect(readArpa(await file(cut))).rejects.toThrow(/lm\.arpa:13: not UTF-8/);
     const packed = gzipSync(TRIGRAMS);
-    await expect(readArpa(await file(packed.subarray(0, packed.length - 20)))).rejects.toThrow(/unexpected end of file/);
+    await expect(readArpa(await file(packed.subarray(0, packed.length - 20)))).rejects.toThrow(/lm\.arpa: unexpected end of file/);
   });
 });
