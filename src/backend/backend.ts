@@ -14,8 +14,11 @@ export interface Backend {
   readonly threads: number;
   readonly heap: Heap;
   readonly kernels: Kernels;
-  /** Turns a step into one that may be replayed (a CUDA graph); CPU engines return `run` itself. */
-  capture<A extends unknown[], R>(run: (...args: A) => R): (...args: A) => R;
+  /**
+   * Turns a step into one that may be replayed (a CUDA graph); CPU engines return `run` itself. `keyOf` names all that decides which work
+   * `run` issues; for a key that came before, `run` need not be called.
+   */
+  capture<A extends unknown[]>(run: (...args: A) => void, keyOf: (...args: A) => string): (...args: A) => void;
   /** Resolves when all work issued so far is done. */
   synchronize(): Promise<void>;
   /** Ends worker threads and frees the heap; the backend must not be used afterwards. */

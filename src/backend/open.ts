@@ -1,12 +1,13 @@
 /** Opens an engine by name, or the best one that is there. */
 import type { Backend, EngineName } from "./backend.js";
 import { createCpuBackend } from "./cpu.js";
-import { engines } from "./doctor.js";
+import { createCudaBackend } from "./cuda.js";
+import { AUTO_ENGINES, engines } from "./doctor.js";
 import { createReferenceBackend } from "./reference/index.js";
 import { createWasmBackend } from "./wasm.js";
 
-/** What a user may ask for: an engine, or the first available of cuda, cpu and wasm. */
-export type EngineChoice = "auto" | EngineName;
+/** What a user may ask for: an engine, one of several CUDA devices, or the first available of cpu and wasm. */
+export type EngineChoice = "auto" | EngineName | `cuda:${number}`;
 
 export interface OpenOptions {
   /** Threads that compute, the caller included; one per core unless given. */
@@ -15,25 +16,32 @@ export interface OpenOptions {
   memoryLimit?: number;
 }
 
-const CHOICES: readonly string[] = ["auto", "cuda", "cpu", "wasm", "reference"];
+const CHOICES = "auto, cuda, cuda:1 (and so on), cpu, wasm, reference";
+
+/** Whether a text names an engine, "auto", or a CUDA device. */
+export function isEngineChoice(text: string): text is EngineChoice {
+  return /^(auto|cuda(:\d{1,3})?|cpu|wasm|reference)$/.test(text);
+}
 
 /**
  * Opens an engine. Never falls back: an engine that isn't there is an error that says what is missing and how to get it.
  * @throws RangeError for an unknown name, or options out of range
  */
 export async function openBackend(choice: EngineChoice = "auto", options: OpenOptions = {}): Promise<Backend> {
-  if (!CHOICES.includes(choice)) throw new RangeError(`engine: expected one of ${CHOICES.join(", ")}, got "${choice}"`);
+  if (!isEngineChoice(choice)) throw new RangeError(`engine: expected one of ${CHOICES}, got "${choice}"`);
   expectWhole("threads", options.threads);
   expectWhole("memoryLimit", options.memoryLimit);
 
   const status = await engines();
-  const wanted = status.filter(({ name }) => (choice === "auto" ? name !== "reference" : name === choice));
+  const [family, device = "0"] = choice.split(":");
+  const wanted = status.filter(({ name }) => (choice === "auto" ? AUTO_ENGINES.includes(name) : name === family));
   const engine = wanted.find(({ available }) => available);
   if (engine === undefined) {
     const others = status.filter(({ available }) => available).map(({ name }) => name);
     const missing = wanted.map(({ name, reason }) => `engine: ${name} is not available: ${reason}`);
     throw new Error([...missing, `available here: ${others.join(", ")}`].join("\n"));
   }
+  if (engine.name === "cuda") return createCudaBackend({ device: Number(device), memoryLimit: options.memoryLimit });
   if (engine.name === "cpu") return createCpuBackend(options);
   return engine.name === "wasm" ? createWasmBackend(options) : createReferenceBackend(options);
 }

@@ -1,7 +1,6 @@
 /** Options that several commands share, and how their values are read. */
-import { type Command, InvalidArgumentError, Option } from "commander";
-import type { EngineChoice } from "../backend/open.js";
-import { openBackend } from "../backend/open.js";
+import { type Command, InvalidArgumentError } from "commander";
+import { type EngineChoice, isEngineChoice, openBackend } from "../backend/open.js";
 import { Device } from "../tensor/device.js";
 import { UsageError } from "./failure.js";
 
@@ -12,7 +11,6 @@ export interface DeviceOptions {
   memoryLimit?: number;
 }
 
-const ENGINES = ["auto", "cuda", "cpu", "wasm", "reference"];
 const UNITS: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
 /** Adds `--json`. */
@@ -23,7 +21,7 @@ export function withJson(command: Command): Command {
 /** Adds `--device`, `--threads` and `--memory-limit`. */
 export function withDevice(command: Command): Command {
   return command
-    .addOption(new Option("--device <engine>", "engine that computes; auto is the best there is").choices(ENGINES).default("auto"))
+    .option("--device <engine>", "engine that computes: auto (the best there is), cuda, cuda:1, cpu, wasm, reference", engine, "auto")
     .option("--threads <count>", "threads that compute (default: one per core); results don't depend on it", integer(1, 256))
     .option("--memory-limit <size>", "most memory for tensors, such as 512MiB or 2GiB (default: the engine's own limit)", byteSize);
 }
@@ -40,6 +38,12 @@ export async function openDevice({ device, threads, memoryLimit }: DeviceOptions
 export function needed<T>(value: T | undefined, flag: string, meaning: string): T {
   if (value === undefined) throw new UsageError(`${flag} is needed: ${meaning}`);
   return value;
+}
+
+/** Reads the name of an engine. */
+function engine(text: string): EngineChoice {
+  if (isEngineChoice(text)) return text;
+  throw new InvalidArgumentError("Allowed choices are auto, cuda, cuda:N, cpu, wasm, reference.");
 }
 
 /** Reads a whole number within a range. */

@@ -1,0 +1,82 @@
+// One open CUDA engine: a device, its memory, its streams and its captured steps.
+#ifndef DATA2VEC_NATIVE_CUDA_ENGINE_H
+#define DATA2VEC_NATIVE_CUDA_ENGINE_H
+
+#include <cuda_runtime_api.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "binder.h"
+#include "cuda/context.h"
+#include "cuda/memory.h"
+#include "cuda/staging.h"
+
+namespace data2vec {
+
+// Page-locked memory that a download passes through, and the moment from which its bytes are there.
+struct Landing {
+  char* bytes = nullptr;
+  size_t size = 0;
+  cudaEvent_t arrived = nullptr;
+};
+
+class CudaEngine : public KernelHost, public cuda::Context {
+ public:
+  // Returns the address of at least as many bytes of the heap as asked for, in place of what it returned before; or nullptr when there is no
+  // room, with a JavaScript exception pending.
+  using GrowWorkspace = std::function<void*(size_t bytes)>;
+
+  // Throws CudaError, or std::runtime_error when the driver is too old.
+  CudaEngine(int device, size_t reserve, GrowWorkspace grow);
+  // Waits for the work that is under way.
+  ~CudaEngine() override;
+
+  const Heap& heap() const override { return memory_->heap(); }
+  // Both throw CudaError when the call fails, and "the device is lost" after one that nothing can follow.
+  void invoke(void (*call)(void*), void* arguments) override;
+  bool commit(size_t bytes);
+  void* workspace(size_t bytes) override;
+
+  void upload(char* to, const char* from, size_t bytes);
+  // Copies what all work issued so far makes of `bytes` from `from` on; they have landed when `arrived` is over. Give it back after that.
+  Landing land(const char* from, size_t bytes);
+  // Waits on any thread until a landing has arrived; returns what went wrong, or nothing.
+  std::string await(const Landing& landing) const;
+  void giveBack(const Landing& landing);
+
+  // Work between the two is recorded and not done; endCapture gives its number, or 0 when it couldn't be captured (`keep` false: dropped).
+  void beginCapture();
+  uint32_t endCapture(bool keep);
+  void replay(uint32_t graph);
+  void dropGraph(uint32_t graph);
+
+  // Notes what makes the device unusable.
+  void note(const CudaError& error);
+
+ private:
+  void makeCurrent();
+  // Runs `body` for this device, and notes what fails in it.
+  template <typename Body>
+  auto guarded(Body body);
+  void release();
+
+  int device_;
+  GrowWorkspace grow_;
+  std::unique_ptr<DeviceMemory> memory_;
+  std::unique_ptr<Staging> staging_;
+  std::vector<Landing> landings_;
+  std::map<uint32_t, cudaGraphExec_t> graphs_;
+  uint32_t lastGraph_ = 0;
+  bool capturing_ = false, synchronous_ = false;
+  void* workspace_ = nullptr;
+  size_t workspaceSize_ = 0;
+  std::string lost_;
+};
+
+}  // namespace data2vec
+
+#endif
