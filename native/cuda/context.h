@@ -4,11 +4,7 @@
 
 #include <cstddef>
 
-#if defined(__CUDACC__)
-#include <cuda_runtime.h>
-#else
-#include "cuda/emulation/cuda.h"
-#endif
+#include "cuda/platform.h"
 
 namespace data2vec::cuda {
 

@@ -7,6 +7,9 @@
 
 namespace data2vec {
 
+using cuda::check;
+using cuda::CudaError;
+
 namespace {
 
 // Passes through the host side of an op, which has nothing to clean up, to CudaEngine::invoke.
@@ -23,29 +26,9 @@ bool isSet(const char* variable) {
 
 }  // namespace
 
-bool CudaError::isSticky() const {
-  switch (code_) {
-    case cudaErrorDevicesUnavailable:
-    case cudaErrorECCUncorrectable:
-    case cudaErrorIllegalAddress:
-    case cudaErrorLaunchTimeout:
-    case cudaErrorContextIsDestroyed:
-    case cudaErrorAssert:
-    case cudaErrorHardwareStackError:
-    case cudaErrorIllegalInstruction:
-    case cudaErrorMisalignedAddress:
-    case cudaErrorInvalidAddressSpace:
-    case cudaErrorInvalidPc:
-    case cudaErrorLaunchFailure:
-    case cudaErrorUnknown:
-      return true;
-    default:
-      return false;
-  }
-}
-
-CudaEngine::CudaEngine(int device, size_t reserve, GrowWorkspace grow) : device_(device), grow_(std::move(grow)) {
-  simple = isSet("DATA2VEC_CUDA_SIMPLE");
+CudaEngine::CudaEngine(int device, size_t reserve, const Options& options, GrowWorkspace grow) : device_(device), grow_(std::move(grow)) {
+  precision = options.precision;
+  simple = options.simple;
   synchronous_ = isSet("DATA2VEC_CUDA_SYNC");
   try {
     makeCurrent();
@@ -192,7 +175,7 @@ uint32_t CudaEngine::endCapture(bool keep) {
     if (graph != nullptr) cudaGraphDestroy(graph);
     if (status != cudaSuccess) {
       cudaGetLastError();
-      const CudaError error(status, "endCapture");
+      const CudaError error("endCapture: " + cuda::describe(status), status);
       if (error.isSticky()) throw error;
       return 0;
     }

@@ -2,8 +2,6 @@
 #ifndef DATA2VEC_NATIVE_CUDA_ENGINE_H
 #define DATA2VEC_NATIVE_CUDA_ENGINE_H
 
-#include <cuda_runtime_api.h>
-
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,8 +10,13 @@
 
 #include "binder.h"
 #include "cuda/context.h"
-#include "cuda/memory.h"
+#include "cuda/error.h"
 #include "cuda/staging.h"
+#if defined(DATA2VEC_WITH_CUDA)
+#include "cuda/memory.h"
+#else
+#include "cuda/emulation/memory.h"
+#endif
 
 namespace data2vec {
 
@@ -30,8 +33,14 @@ class CudaEngine : public KernelHost, public cuda::Context {
   // room, with a JavaScript exception pending.
   using GrowWorkspace = std::function<void*(size_t bytes)>;
 
+  struct Options {
+    cuda::Precision precision = cuda::Precision::f32;
+    // The plain kernels in place of the tuned ones.
+    bool simple = false;
+  };
+
   // Throws CudaError, or std::runtime_error when the driver is too old.
-  CudaEngine(int device, size_t reserve, GrowWorkspace grow);
+  CudaEngine(int device, size_t reserve, const Options& options, GrowWorkspace grow);
   // Waits for the work that is under way.
   ~CudaEngine() override;
 
@@ -55,7 +64,7 @@ class CudaEngine : public KernelHost, public cuda::Context {
   void dropGraph(uint32_t graph);
 
   // Notes what makes the device unusable.
-  void note(const CudaError& error);
+  void note(const cuda::CudaError& error);
 
  private:
   void makeCurrent();

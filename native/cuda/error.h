@@ -1,34 +1,54 @@
 // Failures of CUDA calls, with CUDA's own name for them.
-#ifndef DATA2VEC_NATIVE_CUDA_ERROR_H
-#define DATA2VEC_NATIVE_CUDA_ERROR_H
-
-#include <cuda_runtime_api.h>
+#ifndef DATA2VEC_CUDA_ERROR_H
+#define DATA2VEC_CUDA_ERROR_H
 
 #include <stdexcept>
 #include <string>
 
-namespace data2vec {
+#include "cuda/platform.h"
 
+namespace data2vec::cuda {
+
+inline std::string describe(cudaError_t code) { return std::string(cudaGetErrorName(code)) + ": " + cudaGetErrorString(code); }
+
+// A failed launch or call of the runtime; the message has CUDA's name of the error.
 class CudaError : public std::runtime_error {
  public:
-  CudaError(cudaError_t code, const std::string& call)
-      : std::runtime_error(call + ": " + cudaGetErrorString(code) + " (" + cudaGetErrorName(code) + ", " + std::to_string(code) + ")"),
-        code_(code) {}
-  cudaError_t code() const { return code_; }
+  explicit CudaError(const std::string& message, cudaError_t code = cudaSuccess) : std::runtime_error(message), code_(code) {}
+
   // Whether the device can't be used any more by this process: every later call would fail alike.
-  bool isSticky() const;
+  bool isSticky() const {
+    switch (code_) {
+      case cudaErrorDevicesUnavailable:
+      case cudaErrorECCUncorrectable:
+      case cudaErrorIllegalAddress:
+      case cudaErrorLaunchTimeout:
+      case cudaErrorContextIsDestroyed:
+      case cudaErrorAssert:
+      case cudaErrorHardwareStackError:
+      case cudaErrorIllegalInstruction:
+      case cudaErrorMisalignedAddress:
+      case cudaErrorInvalidAddressSpace:
+      case cudaErrorInvalidPc:
+      case cudaErrorLaunchFailure:
+      case cudaErrorUnknown:
+        return true;
+      default:
+        return false;
+    }
+  }
 
  private:
   cudaError_t code_;
 };
 
-// Throws CudaError when `status`, which `call` returned, is one; the runtime then forgets it.
-inline void check(cudaError_t status, const char* call) {
-  if (status == cudaSuccess) return;
+// Throws unless a call of the runtime succeeded; the runtime then forgets the error.
+inline void check(cudaError_t code, const char* call) {
+  if (code == cudaSuccess) return;
   cudaGetLastError();
-  throw CudaError(status, call);
+  throw CudaError(std::string(call) + ": " + describe(code), code);
 }
 
-}  // namespace data2vec
+}  // namespace data2vec::cuda
 
 #endif

@@ -1,4 +1,4 @@
-// The host side of every CUDA kernel: include/kernels.h with the activations as a type of their own, T.
+// The host side of every CUDA kernel: include/kernels.h with the activations of a type of their own, T: float32, later bfloat16.
 #ifndef DATA2VEC_NATIVE_CUDA_KERNELS_H
 #define DATA2VEC_NATIVE_CUDA_KERNELS_H
 
@@ -6,7 +6,9 @@
 
 namespace data2vec::cuda {
 
+template <typename T>
 void fill(float* y, int32_t count, float value);
+template <typename T>
 void copy(float* y, const float* x, int32_t count);
 template <typename T>
 void add(T* y, const T* a, const T* b, int32_t count);
@@ -55,7 +57,9 @@ template <typename T>
 void attention_grad(T* d_qkv, float* d_bias, const T* d_out, const T* out, const float* log_sum_exp, const T* qkv, const float* bias,
                     const int32_t* lengths, const uint32_t* rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim,
                     float dropout, int32_t purpose);
+template <typename T>
 void relative_bias(float* bias, const float* table, const int32_t* index, int32_t heads, int32_t positions);
+template <typename T>
 void relative_bias_grad(float* d_table, const float* d_bias, const int32_t* index, int32_t heads, int32_t positions, int32_t table_rows);
 template <typename T>
 void mask_rows(T* y, const T* x, const float* token, const int32_t* mask, int32_t rows, int32_t dim);
@@ -109,10 +113,14 @@ void binary_cross_entropy(float* stats, T* d_logits, const T* logits, const floa
 template <typename T>
 void ctc(float* stats, T* d_logits, const T* logits, const int32_t* targets, const int32_t* target_lengths, const int32_t* frame_lengths,
          const float* normalizer, int32_t batch, int32_t time, int32_t classes, int32_t max_target, int32_t blank);
+template <typename T>
 void squared_norm(float* y, const float* x, int32_t count);
+template <typename T>
 void clip_scale(float* scale, const float* squared_norm, float max_norm);
+template <typename T>
 void adamw(float* parameter, float* m, float* v, const float* gradient, const float* grad_scale, const float* scalars, int32_t count,
            float lr_scale, float weight_decay, float beta1, float beta2);
+template <typename T>
 void ema(float* teacher, const float* student, const float* decay, int32_t count);
 
 }  // namespace data2vec::cuda

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "cuda/context.h"
+#include "cuda/error.h"
 
 namespace data2vec::cuda {
 
@@ -41,27 +42,16 @@ using Same = T;
 
 namespace data2vec::cuda {
 
-// A failed launch or call of the runtime: the op, CUDA's name of the error, and the sizes.
-class CudaError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 inline std::string nameOf(dim3 size) {
   return std::to_string(size.x) + "x" + std::to_string(size.y) + "x" + std::to_string(size.z);
 }
 
-// Throws unless a call of the runtime succeeded.
-inline void check(cudaError_t error, const char* op) {
-  if (error != cudaSuccess) throw CudaError(std::string(op) + ": " + cudaGetErrorName(error) + ": " + cudaGetErrorString(error));
-}
-
-inline void describe(std::ostream&) {}
+inline void listArguments(std::ostream&) {}
 template <typename First, typename... Rest>
-void describe(std::ostream& out, const First& first, const Rest&... rest) {
+void listArguments(std::ostream& out, const First& first, const Rest&... rest) {
   if constexpr (std::is_arithmetic_v<First>) out << ' ' << first;
   if constexpr (std::is_pointer_v<First>) out << (first == nullptr ? " null" : " *");
-  describe(out, rest...);
+  listArguments(out, rest...);
 }
 
 #if defined(__CUDACC__)
@@ -77,6 +67,17 @@ cudaError_t launchWith(const void* kernel, dim3 grid, dim3 block, size_t sharedB
 }
 #endif
 
+template <typename... Arguments>
+[[noreturn]] void refuse(const char* op, const std::string& reason, cudaError_t code, dim3 grid, dim3 block, size_t sharedBytes,
+                         const Arguments&... arguments) {
+  std::ostringstream message;
+  message << op << ": " << reason << " (grid " << nameOf(grid) << ", block " << nameOf(block) << ", " << sharedBytes
+          << " bytes of shared memory; arguments";
+  listArguments(message, arguments...);
+  message << ")";
+  throw CudaError(message.str(), code);
+}
+
 // Runs `kernel` on the stream of the current context. `op` is for messages. Throws CudaError when it can't be launched; what goes wrong
 // while it runs is reported by a later call, under emulation by this one.
 template <typename... Parameters, typename... Arguments>
@@ -87,19 +88,15 @@ void launch(const char* op, void (*kernel)(Parameters...), dim3 grid, dim3 block
   const cudaError_t error = launchWith(reinterpret_cast<const void*>(kernel), grid, block, sharedBytes, values,
                                        std::index_sequence_for<Parameters...>{});
   if (error == cudaSuccess) return;
-  const std::string reason = std::string(cudaGetErrorName(error)) + ": " + cudaGetErrorString(error);
   cudaGetLastError();
+  refuse(op, describe(error), error, grid, block, sharedBytes, arguments...);
 #else
-  std::string reason;
-  const auto body = [&] { std::apply(kernel, values); };
-  if (emulation::runGrid(grid, block, sharedBytes, body, reason)) return;
+  emulation::issue(context().stream, [=] {
+    std::string reason;
+    const auto body = [&] { std::apply(kernel, values); };
+    if (!emulation::runGrid(grid, block, sharedBytes, body, reason)) refuse(op, reason, cudaSuccess, grid, block, sharedBytes, arguments...);
+  });
 #endif
-  std::ostringstream message;
-  message << op << ": " << reason << " (grid " << nameOf(grid) << ", block " << nameOf(block) << ", " << sharedBytes
-          << " bytes of shared memory; arguments";
-  describe(message, arguments...);
-  message << ")";
-  throw CudaError(message.str());
 }
 
 }  // namespace data2vec::cuda

@@ -32,10 +32,10 @@ void find(const char* name, Function& function) {
   void* address = nullptr;
 #if CUDART_VERSION >= 12050
   cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
-  check(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &found), name);
+  cuda::check(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &found), name);
 #else
   cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
-  check(cudaGetDriverEntryPoint(name, &address, cudaEnableDefault, &found), name);
+  cuda::check(cudaGetDriverEntryPoint(name, &address, cudaEnableDefault, &found), name);
 #endif
   if (found != cudaDriverEntryPointSuccess || address == nullptr) {
     throw std::runtime_error(std::string(name) + ": the driver is too old, it lacks this function\nupdate the NVIDIA driver");

@@ -143,17 +143,26 @@ void addMethods(Napi::Object result, const Shared& open) {
 
 Napi::Value openCuda(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() != 3 || !info[0].IsNumber() || !info[1].IsNumber() || !info[2].IsFunction()) {
-    Napi::TypeError::New(env, "openCuda: expected a device, bytes to reserve and a function").ThrowAsJavaScriptException();
+  if (info.Length() != 5 || !info[0].IsNumber() || !info[1].IsString() || !info[2].IsBoolean() || !info[3].IsNumber() || !info[4].IsFunction()) {
+    Napi::TypeError::New(env, "openCuda: expected a device, a precision, whether simple, bytes to reserve and a function")
+        .ThrowAsJavaScriptException();
     return env.Undefined();
   }
   const auto device = info[0].As<Napi::Number>().Int32Value();
-  const auto reserve = info[1].As<Napi::Number>().DoubleValue();
+  const std::string precision = info[1].As<Napi::String>();
+  if (precision != "f32" && precision != "tf32") {
+    fail(env, "cuda: precision: expected f32 or tf32, got " + precision);
+    return env.Undefined();
+  }
+  CudaEngine::Options options;
+  options.precision = precision == "tf32" ? cuda::Precision::tf32 : cuda::Precision::f32;
+  options.simple = info[2].As<Napi::Boolean>().Value();
+  const auto reserve = info[3].As<Napi::Number>().DoubleValue();
   const auto open = std::make_shared<OpenCudaEngine>();
-  open->growWorkspace = Napi::Persistent(info[2].As<Napi::Function>());
+  open->growWorkspace = Napi::Persistent(info[4].As<Napi::Function>());
   try {
     // The engine holds no share of `open`, which holds it.
-    open->engine = std::make_shared<CudaEngine>(device, static_cast<size_t>(reserve),
+    open->engine = std::make_shared<CudaEngine>(device, static_cast<size_t>(reserve), options,
                                                 [shared = open.get()](size_t bytes) { return grow(*shared, bytes); });
   } catch (const std::exception& error) {
     fail(env, "cuda:" + std::to_string(device) + ": " + error.what());

@@ -7,6 +7,8 @@
 
 namespace data2vec {
 
+using cuda::check;
+
 namespace {
 
 constexpr size_t kHalf = size_t{16} << 20;

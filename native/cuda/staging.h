@@ -2,9 +2,9 @@
 #ifndef DATA2VEC_NATIVE_CUDA_STAGING_H
 #define DATA2VEC_NATIVE_CUDA_STAGING_H
 
-#include <cuda_runtime_api.h>
-
 #include <cstddef>
+
+#include "cuda/platform.h"
 
 namespace data2vec {
 

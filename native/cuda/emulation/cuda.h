@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "cuda/emulation/block.h"
+#include "cuda/emulation/runtime.h"
 
 #define __global__ __attribute__((unused)) static
 #define __device__ __attribute__((unused))
@@ -163,21 +164,5 @@ inline uint32_t __ballot_sync(uint32_t mask, int predicate, DATA2VEC_SITE) {
 inline int __any_sync(uint32_t mask, int predicate, DATA2VEC_SITE) { return __ballot_sync(mask, predicate, file, line) != 0; }
 inline int __all_sync(uint32_t mask, int predicate, DATA2VEC_SITE) { return __ballot_sync(mask, predicate, file, line) == mask; }
 #undef DATA2VEC_SITE
-
-// ---- runtime ----
-enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 };
-using cudaStream_t = struct CUstream_st*;
-inline const char* cudaGetErrorName(cudaError_t error) { return error == cudaSuccess ? "cudaSuccess" : "cudaErrorMemoryAllocation"; }
-inline const char* cudaGetErrorString(cudaError_t error) { return error == cudaSuccess ? "no error" : "out of memory"; }
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
-enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
-inline cudaError_t cudaMemsetAsync(void* to, int byte, size_t bytes, cudaStream_t) {
-  std::memset(to, byte, bytes);
-  return cudaSuccess;
-}
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  std::memcpy(to, from, bytes);
-  return cudaSuccess;
-}
 
 #endif

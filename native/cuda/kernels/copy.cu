@@ -1,8 +1,13 @@
-// y[i] = x[i]
+// copy: y = x.
+#include "cuda/kernels.h"
 #include "cuda/launch.h"
-#include "kernels.h"
 
+namespace data2vec::cuda {
+
+template <typename T>
 void copy(float* y, const float* x, int32_t count) {
-  using namespace data2vec::cuda;
   if (count > 0) check(cudaMemcpyAsync(y, x, sizeof(float) * static_cast<size_t>(count), cudaMemcpyDeviceToDevice, context().stream), "copy");
 }
+template decltype(copy<float>) copy<float>;
+
+}  // namespace data2vec::cuda

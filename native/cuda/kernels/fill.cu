@@ -1,25 +1,22 @@
-// y[i] = value
-#include "cuda/bf16.h"
-#include "cuda/launch.h"
-#include "kernels.h"
+// fill: y = value.
+#include "cuda/elementwise.cuh"
+#include "cuda/kernels.h"
 
 namespace data2vec::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
-
-template <typename T>
-__global__ void fillKernel(T* y, int32_t count, float value) {
-  const int32_t i = static_cast<int32_t>(blockIdx.x * kThreads + threadIdx.x);
-  if (i < count) y[i] = fromFloat<T>(value);
-}
+struct Constant {
+  float value;
+  __device__ float operator()() const { return value; }
+};
 
 }  // namespace
 
-}  // namespace data2vec::cuda
-
+template <typename T>
 void fill(float* y, int32_t count, float value) {
-  using namespace data2vec::cuda;
-  if (count > 0) launch("fill", fillKernel<float>, (count + kThreads - 1) / kThreads, kThreads, 0, y, count, value);
+  elementwise("fill", Constant{value}, y, count);
 }
+template decltype(fill<float>) fill<float>;
+
+}  // namespace data2vec::cuda
