@@ -10,7 +10,7 @@
 #include "kernels.h"
 
 // The kernels that have a CUDA source so far.
-#define DATA2VEC_EMULATED(X) X(fill) X(copy) X(linear) X(linear_grad_input) X(linear_grad_weight) X(conv1d) X(conv1d_grad_input) X(conv1d_grad_weight)
+#define DATA2VEC_EMULATED(X) X(fill) X(copy) X(linear) X(linear_grad_input) X(linear_grad_weight) X(conv1d) X(conv1d_grad_input) X(conv1d_grad_weight) X(attention) X(attention_grad)
 
 namespace {
 
