@@ -1,4 +1,5 @@
-// The host side of every CUDA kernel: include/kernels.h with the activations of a type of their own, T: float32, later bfloat16.
+// The host side of the CUDA kernels: include/kernels.h with the activations of a type of their own, T: float32, later bfloat16. Products,
+// convolutions and attention are as in include/kernels.h itself, and take the type from the context.
 #ifndef DATA2VEC_NATIVE_CUDA_KERNELS_H
 #define DATA2VEC_NATIVE_CUDA_KERNELS_H
 
@@ -21,12 +22,6 @@ template <typename T>
 void residual_grad(T* dx, float* d_gamma, const T* dy, const T* x, const float* gamma, const uint32_t* rng, int32_t samples,
                    int32_t rows_per_sample, int32_t dim, float drop_path, int32_t purpose);
 template <typename T>
-void linear(T* y, const T* x, const float* weight, const float* bias, int32_t rows, int32_t in_dim, int32_t out_dim);
-template <typename T>
-void linear_grad_input(T* dx, const T* dy, const float* weight, int32_t rows, int32_t in_dim, int32_t out_dim);
-template <typename T>
-void linear_grad_weight(float* d_weight, float* d_bias, const T* dy, const T* x, int32_t rows, int32_t in_dim, int32_t out_dim);
-template <typename T>
 void gelu(T* y, const T* x, int32_t count);
 template <typename T>
 void gelu_grad(T* dx, const T* dy, const T* x, int32_t count);
@@ -36,27 +31,11 @@ template <typename T>
 void layer_norm_grad(T* dx, float* d_weight, float* d_bias, const T* dy, const T* x, const float* weight, const float* mean,
                      const float* rstd, int32_t rows, int32_t dim);
 template <typename T>
-void conv1d(T* y, const T* x, const float* weight, const float* bias, int32_t batch, int32_t in_time, int32_t in_channels,
-            int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
-template <typename T>
-void conv1d_grad_input(T* dx, const T* dy, const float* weight, int32_t batch, int32_t in_time, int32_t in_channels, int32_t out_channels,
-                       int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
-template <typename T>
-void conv1d_grad_weight(float* d_weight, float* d_bias, const T* dy, const T* x, int32_t batch, int32_t in_time, int32_t in_channels,
-                        int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
-template <typename T>
 void layer_norm_gelu(T* y, float* mean, float* rstd, const T* x, const float* weight, const float* bias, int32_t rows, int32_t dim,
                      float eps);
 template <typename T>
 void layer_norm_gelu_grad(T* dx, float* d_weight, float* d_bias, const T* dy, const T* x, const float* weight, const float* bias,
                           const float* mean, const float* rstd, int32_t rows, int32_t dim);
-template <typename T>
-void attention(T* out, float* log_sum_exp, const T* qkv, const float* bias, const int32_t* lengths, const uint32_t* rng, int32_t batch,
-               int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose);
-template <typename T>
-void attention_grad(T* d_qkv, float* d_bias, const T* d_out, const T* out, const float* log_sum_exp, const T* qkv, const float* bias,
-                    const int32_t* lengths, const uint32_t* rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim,
-                    float dropout, int32_t purpose);
 template <typename T>
 void relative_bias(float* bias, const float* table, const int32_t* index, int32_t heads, int32_t positions);
 template <typename T>

@@ -2,7 +2,7 @@ import type { Backend, Heap } from "./backend.js";
 import { CaptureCache } from "./capture.js";
 import { RangeAllocator } from "./heap.js";
 import type { Pointer } from "./kernels.js";
-import { type CudaDevice, loadNative, type NativeCuda } from "./native.js";
+import { type CudaDevice, loadNative, type NativeAddon, type NativeCuda } from "./native.js";
 
 /** Addresses reserved per byte of the limit: freed ranges may lie where the next tensor doesn't fit. */
 const RESERVE_FACTOR = 2;
@@ -16,11 +16,15 @@ export interface CudaOptions {
   device?: number;
   /** Bytes that tensors and scratch may take in all; default the memory of the device but half a GiB. */
   memoryLimit?: number;
+  /** How matrix products are computed: in full float32 (default), or on tensor cores with operands rounded to 10 bits of mantissa. */
+  precision?: "f32" | "tf32";
+  /** The plain kernels in place of the tuned ones, to check these; default the environment's DATA2VEC_CUDA_SIMPLE=1. */
+  simple?: boolean;
 }
 
 /** What opens an engine: the addon, or in tests the emulation. */
 export interface CudaOpener {
-  openCuda(device: number, reserve: number, growWorkspace: (bytes: number) => Pointer): NativeCuda;
+  openCuda: NativeAddon["openCuda"];
 }
 
 /**
@@ -53,7 +57,7 @@ export function cudaLacks({ name, computeCapability }: CudaDevice): string | nul
 
 /** The same with an opener at hand. */
 export function openCudaBackend(addon: CudaOpener, description: string, options: CudaOptions & { memoryLimit: number }): Backend {
-  const { device = 0, memoryLimit } = options;
+  const { device = 0, memoryLimit, precision = "f32", simple = process.env.DATA2VEC_CUDA_SIMPLE === "1" } = options;
   if (!(memoryLimit > 0)) throw new RangeError(`cuda: memoryLimit: expected a positive number of bytes, got ${memoryLimit}`);
   let workspace: Pointer = 0;
   const growWorkspace = (bytes: number): Pointer => {
@@ -64,7 +68,7 @@ export function openCudaBackend(addon: CudaOpener, description: string, options:
     workspace = heap.allocate(bytes, "workspace");
     return workspace;
   };
-  const engine = addon.openCuda(device, RESERVE_FACTOR * memoryLimit, growWorkspace);
+  const engine = addon.openCuda(device, precision, simple, RESERVE_FACTOR * memoryLimit, growWorkspace);
   const captures = new CaptureCache(engine);
   const heap = new CudaHeap(engine, memoryLimit);
   return {

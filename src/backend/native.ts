@@ -65,7 +65,13 @@ export interface NativeAddon {
    */
   openCpu(instructionSet: string, threads: number, reserve: number, growWorkspace: (bytes: number) => Pointer): NativeCpu;
   /** The same on a CUDA device; there is no such function where the addon was compiled without CUDA. */
-  openCuda(device: number, reserve: number, growWorkspace: (bytes: number) => Pointer): NativeCuda;
+  openCuda(
+    device: number,
+    precision: "f32" | "tf32",
+    simple: boolean,
+    reserve: number,
+    growWorkspace: (bytes: number) => Pointer,
+  ): NativeCuda;
 }
 
 /** What the addon says of itself and the machine. */

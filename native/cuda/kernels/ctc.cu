@@ -129,10 +129,10 @@ __global__ void ctcKernel(Ctc<T> a) {
   chainLabels(a, sample, b);
 
   for (int32_t t = 0; t < sample.frames; ++t) {
-    const double* before = alpha + static_cast<size_t>(t - 1) * stride;
     for (int32_t s = thread; s < states; s += kThreads) {
       double reached = s < 2 ? 0.0 : minusInfinity();
       if (t > 0) {
+        const double* before = alpha + static_cast<size_t>(t - 1) * stride;
         reached = logSum(before[s], s >= 1 ? before[s - 1] : minusInfinity(), sample.skips(s) ? before[s - 2] : minusInfinity());
       }
       alpha[static_cast<size_t>(t) * stride + s] = reached + sample.logProbability(t, sample.classOf(s));
