@@ -1,6 +1,6 @@
 #include "cuda/kernel-table.h"
 
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 
 namespace data2vec {
 

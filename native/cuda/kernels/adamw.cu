@@ -1,6 +1,6 @@
 // adamw: one step of AdamW over a flat range (Loshchilov and Hutter 2019, "Decoupled weight decay regularization").
 #include "cuda/grid.h"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/launch.h"
 #include "cuda/pack.cuh"
 

@@ -1,5 +1,5 @@
 // addPosition: adds one embedding per position to every sample, and the gradient of the embedding.
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/rows.cuh"
 
 namespace data2vec::cuda {

@@ -1,6 +1,6 @@
 // averageLayer: adds one normalised teacher layer to the target.
 #include "cuda/columns.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/norm.cuh"
 
 namespace data2vec::cuda {

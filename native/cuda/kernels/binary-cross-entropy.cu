@@ -1,6 +1,6 @@
 // binaryCrossEntropy: of targets in [0, 1] with the sigmoid of logits, with its gradient.
 #include "cuda/bf16.h"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/reduce.cuh"
 
 namespace data2vec::cuda {

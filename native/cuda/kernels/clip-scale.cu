@@ -1,5 +1,5 @@
 // clipScale: what to multiply a gradient with so that its norm is at most max_norm; NaN when the norm isn't finite.
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/launch.h"
 
 namespace data2vec::cuda {

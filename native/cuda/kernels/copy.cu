@@ -1,5 +1,5 @@
 // copy: y = x.
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/launch.h"
 
 namespace data2vec::cuda {

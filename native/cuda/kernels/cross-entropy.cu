@@ -1,6 +1,6 @@
 // crossEntropy: of soft targets with the softmax of logits, with its gradient and the number of rows predicted right.
 #include "cuda/bf16.h"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/reduce.cuh"
 #include "cuda/rows.cuh"
 

@@ -1,6 +1,6 @@
 // ctc: connectionist temporal classification, loss and gradient, in double precision log space: one block for each sample.
 #include "cuda/bf16.h"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/reduce.cuh"
 #include "cuda/rows.cuh"
 
@@ -193,19 +193,16 @@ void ctc(float* stats, T* d_logits, const T* logits, const int32_t* targets, con
          const float* normalizer, int32_t batch, int32_t time, int32_t classes, int32_t max_target, int32_t blank) {
   const size_t samples = static_cast<size_t>(batch), states = 2 * static_cast<size_t>(max_target) + 1, frames = samples * time;
   const size_t doubles = frames + frames * states + 3 * samples * states + samples, ints = samples * (1 + 2 * static_cast<size_t>(max_target));
-  Ctc<T> a{d_logits, logits, targets, target_lengths, frame_lengths, normalizer};
-  a.logSums = workspace<double>(doubles + (ints + 1) / 2);
-  a.alpha = a.logSums + frames;
-  a.beta = a.alpha + frames * states;
-  a.occupancy = a.beta + 2 * samples * states;
-  a.losses = a.occupancy + samples * states;
-  a.impossible = reinterpret_cast<int32_t*>(a.losses + samples);
-  a.following = a.impossible + samples;
-  a.leads = a.following + samples * max_target;
-  a.time = time, a.classes = classes, a.maxTarget = max_target, a.blank = blank;
-  forRows("ctc", batch * time, LogSumRow<T>{a.logSums, logits, classes});
+  auto* logSums = workspace<double>(doubles + (ints + 1) / 2);
+  double *alpha = logSums + frames, *beta = alpha + frames * states, *occupancy = beta + 2 * samples * states;
+  double* losses = occupancy + samples * states;
+  auto* impossible = reinterpret_cast<int32_t*>(losses + samples);
+  int32_t *following = impossible + samples, *leads = following + samples * max_target;
+  const Ctc<T> a{d_logits, logits,     targets,    target_lengths, frame_lengths, normalizer, logSums,    alpha, beta,
+                 occupancy, losses,    impossible, following,      leads,         time,       classes,    max_target, blank};
+  forRows("ctc", batch * time, LogSumRow<T>{logSums, logits, classes});
   if (batch > 0) launch("ctc", ctcKernel<T>, batch, kThreads, 0, a);
-  launch("ctc", ctcStatsKernel, 1, kThreads, 0, stats, a.losses, a.impossible, normalizer, batch);
+  launch("ctc", ctcStatsKernel, 1, kThreads, 0, stats, losses, impossible, normalizer, batch);
 }
 template decltype(ctc<float>) ctc<float>;
 

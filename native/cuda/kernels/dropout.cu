@@ -1,6 +1,6 @@
 // dropout: keep ? x / (1 - probability) : 0, which is its own backward.
 #include "cuda/grid.h"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/launch.h"
 #include "cuda/pack.cuh"
 #include "cuda/philox.cuh"

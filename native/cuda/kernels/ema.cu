@@ -1,6 +1,6 @@
 // ema: teacher = decay * teacher + (1 - decay) * student.
 #include "cuda/elementwise.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 
 namespace data2vec::cuda {
 

@@ -1,5 +1,5 @@
 // embedding: rows of a table by id, and the gradient of the table.
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/segments.cuh"
 
 namespace data2vec::cuda {

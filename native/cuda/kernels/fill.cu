@@ -1,6 +1,6 @@
 // fill: y = value.
 #include "cuda/elementwise.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 
 namespace data2vec::cuda {
 

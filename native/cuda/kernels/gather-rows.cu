@@ -1,5 +1,5 @@
 // gatherRows: rows in the order of an index, zeros where it is negative, and its gradient.
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/segments.cuh"
 
 namespace data2vec::cuda {

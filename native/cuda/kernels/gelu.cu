@@ -1,7 +1,7 @@
 // gelu: x · Φ(x), and its gradient.
 #include "cuda/elementwise.cuh"
 #include "cuda/gelu.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 
 namespace data2vec::cuda {
 

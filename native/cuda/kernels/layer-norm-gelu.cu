@@ -1,7 +1,7 @@
 // layerNormGelu: gelu of the layer norm of each row, and its gradient, which computes the layer norm again.
 #include "cuda/columns.cuh"
 #include "cuda/gelu.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/norm.cuh"
 
 namespace data2vec::cuda {

@@ -1,6 +1,6 @@
 // layerNorm: (x - mean) / sqrt(variance + eps) per row, with an optional weight and bias, and its gradient.
 #include "cuda/columns.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/norm.cuh"
 
 namespace data2vec::cuda {

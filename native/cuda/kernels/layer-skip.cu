@@ -1,5 +1,5 @@
 // layerSkip: takes each sample from a layer's output or, when the layer is dropped for it, from the layer's input; and its gradient.
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/philox.cuh"
 #include "cuda/rows.cuh"
 

@@ -1,5 +1,5 @@
 // maskChannels: zeros in the masked channels of each sample, which is its own backward.
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/rows.cuh"
 
 namespace data2vec::cuda {

@@ -1,6 +1,6 @@
 // maskRows: puts a token or zeros in place of masked rows, and its gradient.
 #include "cuda/columns.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/rows.cuh"
 
 namespace data2vec::cuda {

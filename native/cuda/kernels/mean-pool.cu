@@ -1,6 +1,6 @@
 // meanPool: the mean over a range of each sample's tokens, and its gradient.
 #include "cuda/columns.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/rows.cuh"
 
 namespace data2vec::cuda {

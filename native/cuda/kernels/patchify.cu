@@ -1,7 +1,7 @@
 // patchify: the pixels of each patch side by side, channel by channel.
 #include "cuda/bf16.h"
 #include "cuda/grid.h"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/launch.h"
 
 namespace data2vec::cuda {

@@ -1,6 +1,6 @@
 // prependToken: a learned token before the others of each sample, and its gradient.
 #include "cuda/columns.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/rows.cuh"
 
 namespace data2vec::cuda {

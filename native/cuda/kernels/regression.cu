@@ -1,7 +1,7 @@
 // regression: squared or smooth-L1 loss over the indexed rows, its gradient, and the deviation of prediction and target, in one pass.
 #include "cuda/bf16.h"
 #include "cuda/columns.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/reduce.cuh"
 
 namespace data2vec::cuda {

@@ -1,5 +1,5 @@
 // relativeBias: the attention bias of each pair of positions, looked up in a table, and the gradient of the table.
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/reduce.cuh"
 
 namespace data2vec::cuda {

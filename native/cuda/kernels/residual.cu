@@ -1,6 +1,6 @@
 // residual: y = r + keep / (1 - drop_path) * gamma * x, with layer scale (gamma) and drop path per sample, and its gradient.
 #include "cuda/columns.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/philox.cuh"
 #include "cuda/rows.cuh"
 

@@ -1,5 +1,5 @@
 // squaredNorm: the sum of squares of a flat range.
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 #include "cuda/pack.cuh"
 #include "cuda/reduce.cuh"
 

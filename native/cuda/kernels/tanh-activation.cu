@@ -1,6 +1,6 @@
 // tanhActivation: tanh x, and its gradient.
 #include "cuda/elementwise.cuh"
-#include "cuda/kernels.h"
+#include "cuda/typed-kernels.h"
 
 namespace data2vec::cuda {
 

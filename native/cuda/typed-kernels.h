@@ -1,7 +1,7 @@
 // The host side of the CUDA kernels: include/kernels.h with the activations of a type of their own, T: float32, later bfloat16. Products,
 // convolutions and attention are as in include/kernels.h itself, and take the type from the context.
-#ifndef DATA2VEC_NATIVE_CUDA_KERNELS_H
-#define DATA2VEC_NATIVE_CUDA_KERNELS_H
+#ifndef DATA2VEC_CUDA_TYPED_KERNELS_H
+#define DATA2VEC_CUDA_TYPED_KERNELS_H
 
 #include <cstdint>
 
