@@ -134,14 +134,15 @@ Landing CudaEngine::land(const char* from, size_t bytes) {
   });
 }
 
-std::string CudaEngine::await(const Landing& landing) const {
-  try {
-    check(cudaSetDevice(device_), "cudaSetDevice");
-    check(cudaEventSynchronize(landing.arrived), "download");
-  } catch (const CudaError& error) {
-    return error.what();
-  }
-  return "";
+cudaError_t CudaEngine::await(const Landing& landing) const {
+  const cudaError_t status = cudaSetDevice(device_);
+  return status == cudaSuccess ? cudaEventSynchronize(landing.arrived) : status;
+}
+
+std::string CudaEngine::failure(cudaError_t code) {
+  const CudaError error("in the work issued before: " + cuda::describe(code), code);
+  note(error);
+  return error.what();
 }
 
 void CudaEngine::giveBack(const Landing& landing) {

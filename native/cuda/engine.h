@@ -53,8 +53,10 @@ class CudaEngine : public KernelHost, public cuda::Context {
   void upload(char* to, const char* from, size_t bytes);
   // Copies what all work issued so far makes of `bytes` from `from` on; they have landed when `arrived` is over. Give it back after that.
   Landing land(const char* from, size_t bytes);
-  // Waits on any thread until a landing has arrived; returns what went wrong, or nothing.
-  std::string await(const Landing& landing) const;
+  // Waits on any thread until a landing has arrived.
+  cudaError_t await(const Landing& landing) const;
+  // Says what went wrong with a landing, and remembers it where nothing can follow it.
+  std::string failure(cudaError_t code);
   void giveBack(const Landing& landing);
 
   // Work between the two is recorded and not done; endCapture gives its number, or 0 when it couldn't be captured (`keep` false: dropped).
@@ -63,11 +65,10 @@ class CudaEngine : public KernelHost, public cuda::Context {
   void replay(uint32_t graph);
   void dropGraph(uint32_t graph);
 
-  // Notes what makes the device unusable.
-  void note(const cuda::CudaError& error);
-
  private:
   void makeCurrent();
+  // Remembers what makes the device unusable.
+  void note(const cuda::CudaError& error);
   // Runs `body` for this device, and notes what fails in it.
   template <typename Body>
   auto guarded(Body body);

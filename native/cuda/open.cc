@@ -44,17 +44,13 @@ class Download : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override {
-    const std::string error = engine_->await(landing_);
-    if (!error.empty()) SetError(error);
-    else if (size_ > 0) std::memcpy(bytes_, landing_.bytes, size_);
+    code_ = engine_->await(landing_);
+    if (code_ == cudaSuccess && size_ > 0) std::memcpy(bytes_, landing_.bytes, size_);
   }
   void OnOK() override {
     engine_->giveBack(landing_);
-    deferred_.Resolve(copy_.Value());
-  }
-  void OnError(const Napi::Error& error) override {
-    engine_->giveBack(landing_);
-    deferred_.Reject(error.Value());
+    if (code_ == cudaSuccess) deferred_.Resolve(copy_.Value());
+    else deferred_.Reject(Napi::Error::New(Env(), "download: " + engine_->failure(code_)).Value());
   }
 
  private:
@@ -64,6 +60,7 @@ class Download : public Napi::AsyncWorker {
   Napi::Reference<Napi::ArrayBuffer> copy_;
   void* bytes_;
   size_t size_;
+  cudaError_t code_ = cudaSuccess;
 };
 
 Napi::Value land(Napi::Env env, const OpenCudaEngine& open, const char* from, size_t bytes) {
