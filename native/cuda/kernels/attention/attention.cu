@@ -18,7 +18,8 @@ AttentionShape<T> shapeOf(const float* qkv, const float* bias, const int32_t* le
 
 template <typename T>
 void forward(const AttentionShape<T>& shape, float* out, float* logSumExp) {
-  attentionSimple(shape, reinterpret_cast<T*>(out), logSumExp);
+  T* rows = reinterpret_cast<T*>(out);
+  if (context().simple || !attentionTiled(shape, rows, logSumExp)) attentionSimple(shape, rows, logSumExp);
 }
 
 template <typename T>

@@ -49,6 +49,9 @@ struct AttentionGradient {
   float* delta;
 };
 
+// On tensor cores; false for heads of more than 128 channels, for which there is no tile.
+template <typename T>
+bool attentionTiled(const AttentionShape<T>& shape, T* out, float* logSumExp);
 template <typename T>
 void attentionSimple(const AttentionShape<T>& shape, T* out, float* logSumExp);
 // Needs delta.
