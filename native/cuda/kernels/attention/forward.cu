@@ -97,8 +97,8 @@ __global__ void __launch_bounds__(kThreads) forwardKernel(AttentionShape<T> s, T
 }  // namespace attend
 
 template <typename T>
-bool attentionTiled(const AttentionShape<T>& s, T* out, float* logSumExp) {
-  return attend::withTile<T>(s.headDim, [&](auto tile) {
+void attentionTiled(const AttentionShape<T>& s, T* out, float* logSumExp) {
+  attend::withTile<T>(s.headDim, [&](auto tile) {
     using Tile = decltype(tile);
     const size_t bytes = sizeof(T) * (Tile::rowsSize + 4 * Tile::columnsSize);
     const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));
@@ -107,7 +107,7 @@ bool attentionTiled(const AttentionShape<T>& s, T* out, float* logSumExp) {
   });
 }
 
-template bool attentionTiled<float>(const AttentionShape<float>&, float*, float*);
-template bool attentionTiled<bf16>(const AttentionShape<bf16>&, bf16*, float*);
+template void attentionTiled<float>(const AttentionShape<float>&, float*, float*);
+template void attentionTiled<bf16>(const AttentionShape<bf16>&, bf16*, float*);
 
 }  // namespace data2vec::cuda

@@ -216,26 +216,27 @@ __device__ __forceinline__ void storeRows(T* to, int64_t step, int32_t rows, int
   }
 }
 
-// Calls run(Tile) for the arithmetic of the current context and the smallest tile that holds headDim; false where none does.
+// Calls run(Tile) for the arithmetic of the current context and the smallest tile that holds headDim, which is kMostHeadDim at most.
 template <Arithmetic A, typename Run>
-bool withHeadDim(int32_t headDim, const Run& run) {
+void withHeadDim(int32_t headDim, const Run& run) {
+  static_assert(kMostHeadDim == 128, "the largest tile");
   if (headDim <= 32)
     run(Tile<A, 32>{});
   else if (headDim <= 64)
     run(Tile<A, 64>{});
   else if (headDim <= 80)
     run(Tile<A, 80>{});
-  else if (headDim <= 128)
+  else
     run(Tile<A, 128>{});
-  return headDim <= 128;
 }
 template <typename T, typename Run>
-bool withTile(int32_t headDim, const Run& run) {
-  if constexpr (std::is_same_v<T, bf16>) return withHeadDim<Arithmetic::bf16>(headDim, run);
-  if constexpr (std::is_same_v<T, float>) {
-    if (context().precision == Precision::tf32) return withHeadDim<Arithmetic::tf32>(headDim, run);
-    return withHeadDim<Arithmetic::f32>(headDim, run);
-  }
+void withTile(int32_t headDim, const Run& run) {
+  if constexpr (std::is_same_v<T, bf16>)
+    withHeadDim<Arithmetic::bf16>(headDim, run);
+  else if (context().precision == Precision::tf32)
+    withHeadDim<Arithmetic::tf32>(headDim, run);
+  else
+    withHeadDim<Arithmetic::f32>(headDim, run);
 }
 
 inline unsigned tilesOf(int32_t tokens, int32_t size) { return static_cast<unsigned>((tokens + size - 1) / size); }
