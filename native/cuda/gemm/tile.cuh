@@ -2,8 +2,8 @@
 #ifndef DATA2VEC_CUDA_GEMM_TILE_CUH
 #define DATA2VEC_CUDA_GEMM_TILE_CUH
 
+#include "cuda/gemm/arithmetic.cuh"
 #include "cuda/gemm/gemm.h"
-#include "cuda/mma.h"
 
 namespace data2vec::cuda {
 
@@ -51,61 +51,26 @@ __device__ __forceinline__ void copyTile(T* tile, const View& view, int64_t base
   }
 }
 
-// f32 as the sum of two tf32, the second of which has what the first leaves.
-struct SplitPair {
-  uint32_t high, low;
-};
-__device__ __forceinline__ SplitPair splitTf32(float value) {
-  const uint32_t high = toTf32(value);
-  return {high, toTf32(value - __uint_as_float(high))};
-}
-
-// The arithmetic of a tile: f32 elements with or without the second half of their mantissa, or bf16.
-enum class Arithmetic { f32, tf32, bf16 };
-
 // Depths k .. k + 7 of one stage, of f32 elements.
 template <bool Split, bool ATransposed, bool BTransposed>
 __device__ __forceinline__ void multiplyF32(float (&sums)[kFragmentsM][kFragmentsN][4], const float* a, const float* b, int k, int m0, int n0,
                                             int group, int member) {
   using TileA = SharedTile<float, ATransposed, kTileM>;
   using TileB = SharedTile<float, BTransposed, kTileN>;
-  uint32_t high[kFragmentsN][2], low[kFragmentsN][2];
-#pragma unroll
-  for (int j = 0; j < kFragmentsN; ++j) {
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int column = n0 + j * 8 + group, depth = k + member + i * 4;
-      const float value = b[BTransposed ? depth * TileB::pitch + column : column * TileB::pitch + depth];
-      const SplitPair pair = Split ? splitTf32(value) : SplitPair{toTf32(value), 0};
-      high[j][i] = pair.high;
-      low[j][i] = pair.low;
-    }
-  }
+  using Fragment = F32Product<Split>;
+  const auto elementA = [&](int row, int depth) { return a[ATransposed ? depth * TileA::pitch + row : row * TileA::pitch + depth]; };
+  const auto elementB = [&](int column, int depth) { return b[BTransposed ? depth * TileB::pitch + column : column * TileB::pitch + depth]; };
+  const auto operandB = [&](int column) {
+    return typename Fragment::B(elementB(column, k + member), elementB(column, k + member + 4));
+  };
+  const typename Fragment::B fragments[kFragmentsN] = {operandB(n0 + group), operandB(n0 + 8 + group), operandB(n0 + 16 + group),
+                                                       operandB(n0 + 24 + group)};
 #pragma unroll
   for (int i = 0; i < kFragmentsM; ++i) {
-    uint32_t aHigh[4], aLow[4];
+    const int row = m0 + i * 16 + group, depth = k + member;
+    const typename Fragment::A own(elementA(row, depth), elementA(row + 8, depth), elementA(row, depth + 4), elementA(row + 8, depth + 4));
 #pragma unroll
-    for (int r = 0; r < 4; ++r) {
-      const int row = m0 + i * 16 + group + r % 2 * 8, depth = k + member + r / 2 * 4;
-      const float value = a[ATransposed ? depth * TileA::pitch + row : row * TileA::pitch + depth];
-      const SplitPair pair = Split ? splitTf32(value) : SplitPair{toTf32(value), 0};
-      aHigh[r] = pair.high;
-      aLow[r] = pair.low;
-    }
-#pragma unroll
-    for (int j = 0; j < kFragmentsN; ++j) {
-      if constexpr (Split) {
-        // Tensor cores cut off what doesn't fit the sum that they are given; so they get none, and it is added where rounding is to nearest.
-        float part[4] = {};
-        mma_m16n8k8_tf32(part, aHigh, low[j]);
-        mma_m16n8k8_tf32(part, aLow, high[j]);
-        mma_m16n8k8_tf32(part, aHigh, high[j]);
-#pragma unroll
-        for (int e = 0; e < 4; ++e) sums[i][j][e] += part[e];
-      } else {
-        mma_m16n8k8_tf32(sums[i][j], aHigh, high[j]);
-      }
-    }
+    for (int j = 0; j < kFragmentsN; ++j) Fragment::add(sums[i][j], own, fragments[j]);
   }
 }
 
@@ -141,9 +106,6 @@ __device__ __forceinline__ void multiplyBf16(float (&sums)[kFragmentsM][kFragmen
     for (int j = 0; j < kFragmentsN; ++j) mma_m16n8k16_bf16(sums[i][j], own, fragments[j]);
   }
 }
-
-template <Arithmetic A>
-using ElementOf = std::conditional_t<A == Arithmetic::bf16, bf16, float>;
 
 template <Arithmetic A, bool ATransposed, bool BTransposed>
 constexpr size_t gemmSharedBytes() {

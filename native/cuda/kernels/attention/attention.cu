@@ -16,9 +16,15 @@ AttentionShape<T> shapeOf(const float* qkv, const float* bias, const int32_t* le
           1.0f / std::sqrt(static_cast<float>(headDim))};
 }
 
+bool onTensorCores(int32_t headDim) { return headDim <= kMostHeadDim && !context().simple; }
+
 template <typename T>
 void forward(const AttentionShape<T>& shape, float* out, float* logSumExp) {
-  attentionSimple(shape, reinterpret_cast<T*>(out), logSumExp);
+  T* rows = reinterpret_cast<T*>(out);
+  if (onTensorCores(shape.headDim))
+    attentionTiled(shape, rows, logSumExp);
+  else
+    attentionSimple(shape, rows, logSumExp);
 }
 
 template <typename T>
@@ -27,7 +33,10 @@ void backward(const AttentionShape<T>& shape, float* dQkv, float* dBias, const f
   const AttentionGradient<T> gradient{shape, reinterpret_cast<T*>(dQkv), dBias, reinterpret_cast<const T*>(dOut), reinterpret_cast<const T*>(out),
                                       logSumExp, static_cast<float*>(context().workspace(rows * sizeof(float)))};
   attentionDelta(gradient);
-  attentionGradSimple(gradient);
+  if (!onTensorCores(shape.headDim)) return attentionGradSimple(gradient);
+  attentionGradQuery(gradient);
+  attentionGradKeyValue(gradient);
+  if (dBias != nullptr) attentionGradBias(gradient);
 }
 
 }  // namespace

@@ -49,13 +49,28 @@ struct AttentionGradient {
   float* delta;
 };
 
+// The most channels of a head that the kernels on tensor cores take.
+constexpr int32_t kMostHeadDim = 128;
+
+// Forward; on tensor cores, or for any number of channels.
+template <typename T>
+void attentionTiled(const AttentionShape<T>& shape, T* out, float* logSumExp);
 template <typename T>
 void attentionSimple(const AttentionShape<T>& shape, T* out, float* logSumExp);
-// Needs delta.
-template <typename T>
-void attentionGradSimple(const AttentionGradient<T>& gradient);
+
+// Writes delta, which all gradients need.
 template <typename T>
 void attentionDelta(const AttentionGradient<T>& gradient);
+// The parts of the gradient on tensor cores.
+template <typename T>
+void attentionGradQuery(const AttentionGradient<T>& gradient);
+template <typename T>
+void attentionGradKeyValue(const AttentionGradient<T>& gradient);
+template <typename T>
+void attentionGradBias(const AttentionGradient<T>& gradient);
+// All of it, for any number of channels.
+template <typename T>
+void attentionGradSimple(const AttentionGradient<T>& gradient);
 
 }  // namespace data2vec::cuda
 
