@@ -118,21 +118,8 @@ describe.skipIf(emulated === null)("the CUDA engine, emulated", () => {
         if (uploads) scale.write(Float32Array.of(0.5));
         device.kernels.fill(gradient.ptr, gradient.count, 0);
         weight.grad = gradient;
-        const y = linear(x, weight, null);
-        backward(y.reshape([y.count]));
-        device.kernels.adamw(
-          weight.ptr,
-          weight.ptr,
-          weight.ptr,
-          gradient.ptr,
-          scale.ptr,
-          device.scalar("learningRate"),
-          0,
-          1,
-          0,
-          0.9,
-          0.999,
-        );
+        // The gradient of the outputs is the outputs.
+        backward(linear(x, weight, null));
         device.kernels.add(weight.ptr, weight.ptr, gradient.ptr, weight.count);
       });
       for (let i = 0; i < 8; i++) {
