@@ -11,13 +11,17 @@ const HEADROOM = 2 ** 29;
 /** The oldest devices whose tensor cores take what the kernels give them. */
 const LEAST_CAPABILITY = 8;
 
+/** How matrix products are computed: in full float32, or on tensor cores from operands rounded to 10 bits of mantissa. */
+export const PRECISIONS = ["f32", "tf32"] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 export interface CudaOptions {
   /** Which of the devices, from 0. */
   device?: number;
   /** Bytes that tensors and scratch may take in all; default the memory of the device but half a GiB. */
   memoryLimit?: number;
-  /** How matrix products are computed: in full float32 (default), or on tensor cores with operands rounded to 10 bits of mantissa. */
-  precision?: "f32" | "tf32";
+  /** Default f32. */
+  precision?: Precision;
   /** The plain kernels in place of the tuned ones, to check these; default the environment's DATA2VEC_CUDA_SIMPLE=1. */
   simple?: boolean;
 }

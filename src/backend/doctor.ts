@@ -6,7 +6,7 @@ import { type CudaReport, type NativeProbe, probeNative } from "./native.js";
 import { hasRelaxedSimd, loadWasmModule } from "./wasm-module.js";
 
 /** Engines that `auto` may choose: neither the reference, which is slow, nor CUDA, before its kernels have been verified on a device. */
-export const AUTO_ENGINES: readonly EngineName[] = ["cpu", "wasm"];
+const AUTO_ENGINES: readonly EngineName[] = ["cpu", "wasm"];
 
 /** What is to be known of the CUDA engine before it is trusted. */
 const CUDA_STATE = "its kernels have only run emulated yet, so that auto passes it over";
@@ -28,7 +28,7 @@ export function wasmSupport(): WasmSupport {
   return { relaxedSimd: hasRelaxedSimd(), threads: availableParallelism() };
 }
 
-/** Every engine, the fastest first; `auto` takes the first one of {@link AUTO_ENGINES} that is available. */
+/** Every engine, the fastest first; see {@link automatic} for `auto`. */
 export async function engines(): Promise<EngineStatus[]> {
   const probe = await probeNative();
   return [
@@ -37,6 +37,11 @@ export async function engines(): Promise<EngineStatus[]> {
     wasmStatus(),
     { name: "reference", available: true, reason: "plain TypeScript, slow and exact: for tests and `doctor --verify`" },
   ];
+}
+
+/** Those of the engines that `auto` may choose, the one that it prefers first. */
+export function automatic(status: readonly EngineStatus[]): EngineStatus[] {
+  return status.filter(({ name }) => AUTO_ENGINES.includes(name));
 }
 
 function wasmStatus(): EngineStatus {

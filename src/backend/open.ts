@@ -1,8 +1,8 @@
 /** Opens an engine by name, or the best one that is there. */
 import type { Backend, EngineName } from "./backend.js";
 import { createCpuBackend } from "./cpu.js";
-import { createCudaBackend } from "./cuda.js";
-import { AUTO_ENGINES, engines } from "./doctor.js";
+import { createCudaBackend, PRECISIONS, type Precision } from "./cuda.js";
+import { automatic, engines } from "./doctor.js";
 import { createReferenceBackend } from "./reference/index.js";
 import { createWasmBackend } from "./wasm.js";
 
@@ -14,6 +14,8 @@ export interface OpenOptions {
   threads?: number;
   /** Bytes that may be allocated on the engine's heap; the engine's own limit unless given. */
   memoryLimit?: number;
+  /** How matrix products are computed; anything but `f32` (the default) is of the CUDA engine alone. */
+  precision?: Precision;
 }
 
 const CHOICES = "auto, cuda, cuda:1 (and so on), cpu, wasm, reference";
@@ -31,17 +33,20 @@ export async function openBackend(choice: EngineChoice = "auto", options: OpenOp
   if (!isEngineChoice(choice)) throw new RangeError(`engine: expected one of ${CHOICES}, got "${choice}"`);
   expectWhole("threads", options.threads);
   expectWhole("memoryLimit", options.memoryLimit);
+  const { precision = "f32", memoryLimit } = options;
+  if (!PRECISIONS.includes(precision)) throw new RangeError(`precision: expected one of ${PRECISIONS.join(", ")}, got "${precision}"`);
 
   const status = await engines();
   const [family, device = "0"] = choice.split(":");
-  const wanted = status.filter(({ name }) => (choice === "auto" ? AUTO_ENGINES.includes(name) : name === family));
+  const wanted = choice === "auto" ? automatic(status) : status.filter(({ name }) => name === family);
   const engine = wanted.find(({ available }) => available);
   if (engine === undefined) {
     const others = status.filter(({ available }) => available).map(({ name }) => name);
     const missing = wanted.map(({ name, reason }) => `engine: ${name} is not available: ${reason}`);
     throw new Error([...missing, `available here: ${others.join(", ")}`].join("\n"));
   }
-  if (engine.name === "cuda") return createCudaBackend({ device: Number(device), memoryLimit: options.memoryLimit });
+  if (engine.name === "cuda") return createCudaBackend({ device: Number(device), memoryLimit, precision });
+  if (precision !== "f32") throw new RangeError(`precision: ${precision} is of the engine cuda; ${engine.name} computes in f32`);
   if (engine.name === "cpu") return createCpuBackend(options);
   return engine.name === "wasm" ? createWasmBackend(options) : createReferenceBackend(options);
 }

@@ -1,5 +1,6 @@
 /** Options that several commands share, and how their values are read. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { PRECISIONS, type Precision } from "../backend/cuda.js";
 import { type EngineChoice, isEngineChoice, openBackend } from "../backend/open.js";
 import { Device } from "../tensor/device.js";
 import { UsageError } from "./failure.js";
@@ -9,6 +10,7 @@ export interface DeviceOptions {
   device: EngineChoice;
   threads?: number;
   memoryLimit?: number;
+  precision?: Precision;
 }
 
 const UNITS: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -18,17 +20,18 @@ export function withJson(command: Command): Command {
   return command.option("--json", "write the result as JSON to stdout, everything else to stderr", false);
 }
 
-/** Adds `--device`, `--threads` and `--memory-limit`. */
+/** Adds `--device`, `--precision`, `--threads` and `--memory-limit`. */
 export function withDevice(command: Command): Command {
   return command
     .option("--device <engine>", "engine that computes: auto (the best there is), cuda, cuda:1, cpu, wasm, reference", engine, "auto")
+    .addOption(new Option("--precision <name>", "how the engine cuda computes matrix products (default: f32)").choices(PRECISIONS))
     .option("--threads <count>", "threads that compute (default: one per core); results don't depend on it", integer(1, 256))
     .option("--memory-limit <size>", "most memory for tensors, such as 512MiB or 2GiB (default: the engine's own limit)", byteSize);
 }
 
 /** Opens the engine that was asked for; the caller closes it. */
-export async function openDevice({ device, threads, memoryLimit }: DeviceOptions): Promise<Device> {
-  return new Device(await openBackend(device, { threads, memoryLimit }));
+export async function openDevice({ device, threads, memoryLimit, precision }: DeviceOptions): Promise<Device> {
+  return new Device(await openBackend(device, { threads, memoryLimit, precision }));
 }
 
 /**
