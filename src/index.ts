@@ -9,9 +9,9 @@ import { Device } from "./tensor/device.js";
 
 export type { Backend, EngineName, Heap } from "./backend/backend.js";
 export { OutOfMemoryError } from "./backend/backend.js";
+export type { Precision } from "./backend/cuda.js";
 export { type EngineStatus, engines } from "./backend/doctor.js";
 export type { Kernels, Pointer } from "./backend/kernels.js";
-export type { Precision } from "./backend/cuda.js";
 export type { EngineChoice, OpenOptions } from "./backend/open.js";
 export { CheckpointError } from "./checkpoint/error.js";
 export { type HostTensor, type LazyTensor, readSafetensors, type TensorData, writeSafetensors } from "./checkpoint/safetensors.js";
