@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Backend } from "../../src/backend/backend.js";
 import { openCpuBackend } from "../../src/backend/cpu.js";
-import { type CudaOpener, type CudaOptions, openCudaBackend } from "../../src/backend/cuda.js";
+import { type CudaOpener, type CudaOptions, cudaLacks, openCudaBackend } from "../../src/backend/cuda.js";
 import { kernelsHash, loadNative, type NativeAddon, probeNative } from "../../src/backend/native.js";
 import { createReferenceBackend } from "../../src/backend/reference/index.js";
 import { createWasmBackend } from "../../src/backend/wasm.js";
@@ -48,6 +48,15 @@ export function openEmulated(options: Partial<CudaOptions> = {}): Backend {
   return openCudaBackend(emulated!, "emulated CUDA device", { memoryLimit: 2 ** 31, ...options });
 }
 
+/** The CUDA engine: on a device where there is one, and emulated where that is built. */
+export const cudaEngines: readonly { name: string; open(): Backend }[] = [
+  ...(addon?.cudaDevices().devices ?? [])
+    .filter((device) => cudaLacks(device) === null)
+    .slice(0, 1)
+    .map(({ name }) => ({ name: "cuda device", open: () => openCudaBackend(addon!, name, { memoryLimit: 2 ** 32 }) })),
+  ...(emulated === null ? [] : [{ name: "cuda emulated", open: openEmulated }]),
+];
+
 /** Every engine whose kernels are held against the reference. */
 export const engines: readonly Engine[] = [
   { name: "reference", open: async () => createReferenceBackend() },
@@ -56,7 +65,7 @@ export const engines: readonly Engine[] = [
     open: async () => createWasmBackend({ threads: 2, relaxedSimd }),
   })),
   ...instructionSets.map((set) => ({ name: `cpu ${set}`, open: openCpu(set, 2) })),
-  ...(emulated === null ? [] : [{ name: "cuda emulated", open: async () => openEmulated() }]),
+  ...cudaEngines.map(({ name, open }) => ({ name, open: async () => open() })),
 ];
 
 /** Engines that are tried with 1, 2 and 3 threads: all of one engine must give the same bits. */

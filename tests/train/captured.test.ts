@@ -1,16 +1,16 @@
 /** Training on an engine that records its steps and replays them gives the same bits as training that doesn't. */
 import path from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Backend } from "../../src/backend/backend.js";
 import { Device } from "../../src/tensor/device.js";
-import { emulated, openEmulated } from "../ops/engines.js";
+import { cudaEngines } from "../ops/engines.js";
 import { metricsOf, runFinetuning, runPretraining, smallConfig, temporaryFolder, writeIdx } from "./small-run.js";
 
 const folder = await temporaryFolder();
 const data = await writeIdx(path.join(folder, "data"));
 
-/** Runs on the emulated CUDA engine; counts the replays. */
-async function run(name: string, captured: boolean, start: (device: Device, out: string) => Promise<unknown>) {
-  const backend = openEmulated();
+/** Runs on an engine; counts the replays. */
+async function run(backend: Backend, name: string, captured: boolean, start: (device: Device, out: string) => Promise<unknown>) {
   let replays = 0;
   const { capture } = backend;
   const counting: typeof capture = (body, keyOf) => {
@@ -31,12 +31,12 @@ async function run(name: string, captured: boolean, start: (device: Device, out:
   return { metrics: await metricsOf(out), replays };
 }
 
-describe.skipIf(emulated === null)("captured training", () => {
+describe.each(cudaEngines)("captured training on $name", ({ name, open }) => {
   it("of pretraining", { timeout: 120_000 }, async () => {
     const config = smallConfig("pretrain", { train: { steps: 4, accumulate: 2 } });
     const start = (device: Device, out: string) => runPretraining({ device, config, data, out });
-    const captured = await run("pretrain-captured", true, start);
-    const eager = await run("pretrain-eager", false, start);
+    const captured = await run(open(), `${name} pretrain-captured`, true, start);
+    const eager = await run(open(), `${name} pretrain-eager`, false, start);
     expect(captured.metrics).toEqual(eager.metrics);
     expect(captured.replays).toBeGreaterThan(6);
   });
@@ -44,8 +44,8 @@ describe.skipIf(emulated === null)("captured training", () => {
   it("of fine-tuning that begins with the head alone", { timeout: 120_000 }, async () => {
     const config = smallConfig("finetune", { train: { steps: 6, freezeSteps: 3 } });
     const start = (device: Device, out: string) => runFinetuning({ device, config, data, out });
-    const captured = await run("finetune-captured", true, start);
-    const eager = await run("finetune-eager", false, start);
+    const captured = await run(open(), `${name} finetune-captured`, true, start);
+    const eager = await run(open(), `${name} finetune-eager`, false, start);
     expect(captured.metrics).toEqual(eager.metrics);
     expect(captured.replays).toBeGreaterThan(2);
   });
