@@ -26,6 +26,7 @@ describe("the emulation of CUDA", () => {
 
   it.for([
     ["products", "the products are right\n"],
+    ["layers", "the layers are right\n"],
     ["attention", "attention is right\n"],
   ] as const)("runs the tests of %s", { timeout: 120_000 }, ([name, success], context) => {
     const program = `build-emulated/cuda-test-${name}`;
