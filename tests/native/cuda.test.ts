@@ -26,16 +26,17 @@ describe("the emulation of CUDA", () => {
 
   it.for([
     ["products", "the products are right\n"],
+    ["layers", "the layers are right\n"],
     ["attention", "attention is right\n"],
   ] as const)("runs the tests of %s", { timeout: 120_000 }, ([name, success], context) => {
     const program = `build-emulated/cuda-test-${name}`;
     if (!existsSync(program)) return context.skip("not built: npm run build:emulated");
-    expectSuccess(program, success);
+    expectSuccess(program, success, "build-emulated/cublaslt");
   });
 });
 
-function expectSuccess(program: string, output: string): void {
-  const ran = spawnSync(program, { encoding: "utf8" });
+function expectSuccess(program: string, output: string, ...args: string[]): void {
+  const ran = spawnSync(program, args, { encoding: "utf8" });
   expect(ran.stdout).toBe(output);
   expect(ran.status).toBe(0);
 }

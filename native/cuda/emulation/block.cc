@@ -15,7 +15,8 @@ namespace {
 
 constexpr size_t kMaxThreads = 1024;
 constexpr size_t kMaxStaticShared = 48 * 1024;
-constexpr size_t kMaxShared = 227 * 1024;
+// Of GPUs from 8.0 up the least that a block may have.
+constexpr size_t kMaxShared = 99 * 1024;
 constexpr size_t kMemory = kMaxShared + kMaxStaticShared + 64 * 1024;  // with room for guards and alignment
 constexpr size_t kGuard = 64;
 constexpr unsigned char kUndefined = 0xff;  // a NaN in f32 and bf16

@@ -14,7 +14,7 @@ namespace {
 // Enough tiles for two to each multiprocessor of the largest GPUs; a constant, so that all GPUs sum in one order.
 constexpr int64_t kEnoughTiles = 264;
 constexpr int32_t kMostParts = 16;
-constexpr int32_t kLeastPartDepth = 4 * kTileK;
+constexpr int32_t kLeastPartDepth = 128, kPartStep = 32;
 constexpr int kReduceThreads = 256;
 
 template <typename Out>
@@ -69,7 +69,7 @@ void gemmTensorCores(const Product& p) {
   const int64_t tiles = static_cast<int64_t>((p.m + kTileM - 1) / kTileM) * t.tilesN * p.batch;
   const auto parts = static_cast<int32_t>(std::min<int64_t>({kEnoughTiles / tiles, kMostParts, p.k / kLeastPartDepth}));
   if (parts > 1) {
-    t.partDepth = ((p.k + parts - 1) / parts + kTileK - 1) / kTileK * kTileK;
+    t.partDepth = ((p.k + parts - 1) / parts + kPartStep - 1) / kPartStep * kPartStep;
     t.parts = (p.k + t.partDepth - 1) / t.partDepth;
   }
   const int64_t size = static_cast<int64_t>(p.batch) * p.m * p.n;
@@ -88,7 +88,7 @@ void gemmTensorCores(const Product& p) {
 void gemm(const Product& p) {
   if (p.m == 0 || p.n == 0 || p.batch == 0) return;
   if (context().simple) return gemmSimple(p);
-  gemmTensorCores(p);
+  if (!gemmLibrary(p)) gemmTensorCores(p);
 }
 
 void addColumnSums(const char* op, float* sums, const void* x, Element element, int32_t rows, int32_t columns) {

@@ -2,6 +2,8 @@
 #ifndef DATA2VEC_CUDA_GEMM_GEMM_H
 #define DATA2VEC_CUDA_GEMM_GEMM_H
 
+#include <string>
+
 #include "cuda/gemm/view.h"
 
 namespace data2vec::cuda {
@@ -16,7 +18,8 @@ struct Product {
   View a, b, c;
   bool aTransposed = false, bTransposed = false;
   Element in = Element::f32, out = Element::f32;
-  const float* bias = nullptr;  // [batch][n], optional
+  const float* bias = nullptr;         // [batch][n], optional
+  const void* biasMirror = nullptr;    // the same in bf16, where it is at hand: the library takes it alone for bf16 results
   bool accumulate = false;
   int32_t batch = 1;
 };
@@ -30,8 +33,11 @@ void gemm(const Product& product);
 // The ways that gemm chooses from; for tests and measurements. Each throws CudaError when it can't be launched.
 void gemmSimple(const Product& product);
 void gemmTensorCores(const Product& product);
-// False when the library isn't there, or can't do it.
+// By cuBLASLt; false when it isn't there, or can't do it.
 bool gemmLibrary(const Product& product);
+
+// The library with its version and where it was found; empty when there is none.
+std::string gemmLibraryName();
 
 // sums[column] += sum over rows of x[row][column], in an order that follows from the sizes; x of `rows` rows side by side.
 void addColumnSums(const char* op, float* sums, const void* x, Element element, int32_t rows, int32_t columns);

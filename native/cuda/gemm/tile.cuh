@@ -7,7 +7,10 @@
 
 namespace data2vec::cuda {
 
-constexpr int kTileM = 128, kTileN = 128, kTileK = 32;
+constexpr int kTileM = 128, kTileN = 128;
+// Three stages take up to 62 KiB: two blocks fit a multiprocessor of a data center, one any that has tensor cores for f32.
+template <typename T>
+constexpr int kTileK = 64 / static_cast<int>(sizeof(T));
 constexpr int kStages = 3;
 constexpr int kGemmThreads = 256;
 // Warps lie 2 x 4 over the tile, each with 4 x 4 fragments of 16 x 8.
@@ -17,8 +20,8 @@ constexpr int kFragmentsM = kWarpM / 16, kFragmentsN = kWarpN / 8;
 // An operand's tile in shared memory, with rows padded so that the lanes of a fragment, or the rows of ldmatrix, lie in different banks.
 template <typename T, bool Transposed, int Outer>
 struct SharedTile {
-  static constexpr int rows = Transposed ? kTileK : Outer;
-  static constexpr int columns = Transposed ? Outer : kTileK;
+  static constexpr int rows = Transposed ? kTileK<T> : Outer;
+  static constexpr int columns = Transposed ? Outer : kTileK<T>;
   static constexpr int pitch = columns + (sizeof(T) == 2 || Transposed ? 8 : 4);
   static constexpr int size = rows * pitch;
 };
@@ -157,11 +160,11 @@ __global__ void __launch_bounds__(kGemmThreads) tileKernel(TiledProduct t) {
   const int32_t m0 = static_cast<int32_t>(blockIdx.x) / t.tilesN * kTileM, n0 = static_cast<int32_t>(blockIdx.x) % t.tilesN * kTileN;
   const int32_t batch = static_cast<int32_t>(blockIdx.z) / t.parts, part = static_cast<int32_t>(blockIdx.z) % t.parts;
   const int32_t depth0 = part * t.partDepth, depthEnd = min(p.k, depth0 + t.partDepth);
-  const int32_t steps = (depthEnd - depth0 + kTileK - 1) / kTileK;
+  const int32_t steps = (depthEnd - depth0 + kTileK<T> - 1) / kTileK<T>;
 
   const auto fetch = [&](int32_t step) {
     T* stage = shared + step % kStages * (TileA::size + TileB::size);
-    const int32_t depth = depth0 + step * kTileK;
+    const int32_t depth = depth0 + step * kTileK<T>;
     copyTile<T, ATransposed, kTileM, Group>(stage, p.a, batch * p.a.batchStep, m0, p.m, depth, depthEnd);
     copyTile<T, BTransposed, kTileN, Group>(stage + TileA::size, p.b, batch * p.b.batchStep, n0, p.n, depth, depthEnd);
   };
@@ -180,7 +183,7 @@ __global__ void __launch_bounds__(kGemmThreads) tileKernel(TiledProduct t) {
     const T* a = shared + step % kStages * (TileA::size + TileB::size);
     const T* b = a + TileA::size;
 #pragma unroll
-    for (int k = 0; k < kTileK; k += A == Arithmetic::bf16 ? 16 : 8) {
+    for (int k = 0; k < kTileK<T>; k += A == Arithmetic::bf16 ? 16 : 8) {
       if constexpr (A == Arithmetic::bf16)
         multiplyBf16<ATransposed, BTransposed>(sums, a, b, k, warpM, warpN, lane);
       else

@@ -9,6 +9,7 @@ void linear(float *y, const float *x, const float *weight, const float *bias, in
   Product p{"linear", rows, out_dim, in_dim, matrix(x, in_dim), matrix(operandOf(weight), in_dim), matrix(y, out_dim)};
   p.in = p.out = activation();
   p.bias = bias;
+  if (bias != nullptr) p.biasMirror = operandOf(bias);
   gemm(p);
 }
 

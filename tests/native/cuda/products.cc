@@ -1,4 +1,6 @@
 // Products in every arithmetic, layout and alignment under emulation, against sums in double precision.
+#include <cstdlib>
+
 #include "harness.h"
 
 namespace {
@@ -14,8 +16,9 @@ struct Shape {
 void check(const Shape& s, Element in, Element out, Precision precision, void (*run)(const Product&), const char* way) {
   TestContext context(precision);
   const size_t batch = static_cast<size_t>(s.batch), m = static_cast<size_t>(s.m), n = static_cast<size_t>(s.n), k = static_cast<size_t>(s.k);
-  Buffer a(in, batch * m * k, s.lead), b(in, batch * n * k, s.lead), c(out, batch * m * n, s.lead), bias(Element::f32, batch * n, 1);
-  a.fillRandom(), b.fillRandom(), bias.fillRandom();
+  Buffer a(in, batch * m * k, s.lead), b(in, batch * n * k, s.lead), c(out, batch * m * n, s.lead), bias(Element::f32, batch * n, 1), mirror(Element::bf16, batch * n, 1);
+  a.fillRandom(), b.fillRandom(), mirror.fillRandom();
+  for (size_t i = 0; i < bias.count(); ++i) bias.set(i, mirror.get(i));
   if (s.accumulate) c.fillRandom();
   std::vector<double> wanted(c.count());
   for (size_t z = 0; z < batch; ++z) {
@@ -35,6 +38,7 @@ void check(const Shape& s, Element in, Element out, Precision precision, void (*
   p.aTransposed = s.aTransposed, p.bTransposed = s.bTransposed, p.accumulate = s.accumulate, p.batch = s.batch;
   p.in = in, p.out = out;
   p.bias = s.bias ? bias.floats() : nullptr;
+  p.biasMirror = mirror.data();
   run(p);
 
   // Half a unit of the last place of the result; of tf32 operands one of eleven bits in each, whose sum grows with the root of their number.
@@ -48,9 +52,29 @@ void check(const Shape& s, Element in, Element out, Precision precision, void (*
   if (precision == Precision::tf32 && k > 8 && worst < 2e-6 * largest) fail(name + ": no sign of tf32");
 }
 
+void checkDivisor() {
+  for (int32_t divisor : {1, 2, 3, 5, 7, 10, 64, 149, 768, 799, 65535, 65536, 65537, 2147483647}) {
+    const Divisor by(divisor);
+    const auto expectAt = [&](int64_t n) {
+      if (n < 0 || n > INT32_MAX) return;
+      int32_t quotient, rest;
+      by.divide(static_cast<int32_t>(n), quotient, rest);
+      if (quotient != n / divisor || rest != n % divisor) fail(std::to_string(n) + " by " + std::to_string(divisor));
+    };
+    for (int64_t n = 0; n < 1000; ++n) expectAt(n), expectAt(INT32_MAX - n);
+    for (int64_t n = divisor; n <= INT32_MAX; n += 1 + n / 3) for (int64_t near : {n - 1, n, n + 1}) expectAt(near / divisor * divisor + (near - n));
+  }
+}
+
+void byLibrary(const Product& p) {
+  if (!gemmLibrary(p)) fail("the library did not compute a product");
+}
+
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
+  if (count != 2) return std::printf("expected the folder of the library's stand-in\n"), 1;
+  setenv("DATA2VEC_CUDA_LIBS", arguments[1], 1);
   const Shape shapes[] = {
       {128, 128, 64, 1, false, false, false, true, 0}, {130, 136, 40, 2, false, false, false, true, 0}, {65, 24, 32, 1, false, false, true, false, 0},
       {17, 9, 15, 2, false, false, false, true, 1},    {3, 5, 1, 1, false, false, false, false, 0},     {1, 1, 200, 1, false, false, true, true, 3},
@@ -65,6 +89,13 @@ int main() {
     check(s, Element::f32, Element::f32, Precision::tf32, gemmTensorCores, "tf32");
     check(s, Element::bf16, Element::bf16, Precision::bf16, gemmTensorCores, "bf16");
     check(s, Element::bf16, Element::f32, Precision::bf16, gemmTensorCores, "bf16 to f32");
+    if (s.k == 0 || s.batch > 1) continue;
+    check(s, Element::f32, Element::f32, Precision::f32, byLibrary, "library f32");
+    check(s, Element::bf16, Element::bf16, Precision::bf16, byLibrary, "library bf16");
+    check(s, Element::bf16, Element::f32, Precision::bf16, byLibrary, "library bf16 to f32");
   }
+  checkDivisor();
+  const std::string name = gemmLibraryName();
+  if (name.rfind("cuBLASLt 13.0 (", 0) != 0) fail("the library's name: " + name);
   return finish("the products are right");
 }

@@ -23,7 +23,8 @@ struct Tile {
   using T = ElementOf<A>;
   static constexpr Arithmetic arithmetic = A;
   static constexpr int headDim = HeadDim;
-  static constexpr int columns = A == Arithmetic::bf16 && HeadDim <= 80 ? 64 : 32;
+  // So that no kernel takes more than 99 KiB, which every GPU with tensor cores for f32 has for a block.
+  static constexpr int columns = A == Arithmetic::bf16 ? (HeadDim <= 80 ? 64 : 32) : HeadDim <= 80 ? 32 : 16;
   static constexpr int fragments = columns / 8;
   static constexpr int headFragments = HeadDim / 8;
   // Padded so that the lanes of a fragment, or the rows of ldmatrix, lie in different banks.
