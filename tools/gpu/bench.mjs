@@ -162,5 +162,24 @@ for (const [kernel, run, moved, operations = 0] of CASES) {
     kernelRows.push({ kernel, error: error.message });
   }
 }
+/** The longest that the event loop stands still while the device has some hundred milliseconds of work and a read waits for it. */
+async function eventLoopPause() {
+  const product = CASES.find(([name]) => name === "linear")[1];
+  const seconds = await secondsOf(product);
+  for (let i = 0; i < 0.3 / seconds; i++) product();
+  let longest = 0;
+  let before = performance.now();
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - before);
+    before = performance.now();
+  }, 1);
+  const started = performance.now();
+  await heap.download(one, 4);
+  const waited = performance.now() - started;
+  clearInterval(timer);
+  return { waitedMilliseconds: waited, longestPauseMilliseconds: longest };
+}
+
+const eventLoop = await eventLoopPause();
 backend.close();
-console.log(JSON.stringify({ precision, sizes: { batch, tokens, dim, heads, ffn, parameters }, kernels: kernelRows }));
+console.log(JSON.stringify({ precision, eventLoop, sizes: { batch, tokens, dim, heads, ffn, parameters }, kernels: kernelRows }));

@@ -19,16 +19,14 @@ __global__ void dropoutKernel(T* y, const T* x, const uint32_t* rng, int32_t sam
   const uint32_t threshold = dropThreshold(probability);
   const float scale = 1.0f / (1.0f - probability);
   const size_t at = sample * static_cast<size_t>(perSample) + 4 * group;
-  if (packed) {
+  const auto kept = [&](float value, int j) { return fromFloat<T>(bits.v[j] >= threshold ? value * scale : 0.0f); };
+  if constexpr (packed) {
     Pack<T> pack = loadPack(x + at);
 #pragma unroll
-    for (int j = 0; j < 4; ++j) pack.v[j] = fromFloat<T>(bits.v[j] >= threshold ? toFloat(pack.v[j]) * scale : 0.0f);
+    for (int j = 0; j < 4; ++j) pack.v[j] = kept(toFloat(pack.v[j]), j);
     storePack(y + at, pack);
-    return;
-  }
-#pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    if (4 * group + j < static_cast<size_t>(perSample)) y[at + j] = fromFloat<T>(bits.v[j] >= threshold ? toFloat(x[at + j]) * scale : 0.0f);
+  } else {
+    for (int j = 0; j < 4 && 4 * group + j < static_cast<size_t>(perSample); ++j) y[at + j] = kept(toFloat(x[at + j]), j);
   }
 }
 
