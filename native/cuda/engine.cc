@@ -92,6 +92,14 @@ bool CudaEngine::commit(size_t bytes) {
   return guarded([&] { return memory_->commit(bytes); });
 }
 
+size_t CudaEngine::unused() {
+  return guarded([] {
+    size_t left = 0, all = 0;
+    check(cudaMemGetInfo(&left, &all), "cudaMemGetInfo");
+    return left;
+  });
+}
+
 void* CudaEngine::workspace(size_t bytes) {
   if (bytes > workspaceSize_) {
     workspaceSize_ = 0;

@@ -48,6 +48,8 @@ class CudaEngine : public KernelHost, public cuda::Context {
   // Both throw CudaError when the call fails, and "the device is lost" after one that nothing can follow.
   void invoke(void (*call)(void*), void* arguments) override;
   bool commit(size_t bytes);
+  // Bytes of the device that nobody uses, this process or another.
+  size_t unused();
   void* workspace(size_t bytes) override;
 
   void upload(char* to, const char* from, size_t bytes);

@@ -116,6 +116,9 @@ void addMethods(Napi::Object result, const Shared& open) {
   addMethod(result, "commit", open, [](const Napi::CallbackInfo& info, OpenCudaEngine& on) -> Napi::Value {
     return Napi::Boolean::New(info.Env(), on.engine->commit(static_cast<size_t>(info[0].As<Napi::Number>().DoubleValue())));
   });
+  addMethod(result, "unused", open, [](const Napi::CallbackInfo& info, OpenCudaEngine& on) -> Napi::Value {
+    return Napi::Number::New(info.Env(), static_cast<double>(on.engine->unused()));
+  });
   addMethod(result, "upload", open, upload);
   addMethod(result, "download", open, download);
   addMethod(result, "synchronize", open, [](const Napi::CallbackInfo& info, OpenCudaEngine& on) { return land(info.Env(), on, nullptr, 0); });

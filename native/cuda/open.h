@@ -6,7 +6,7 @@
 
 namespace data2vec {
 
-// openCuda(device, precision, simple, reserve, growWorkspace): { kernels, commit, upload, download, synchronize, beginCapture, endCapture, replay, drop, close }.
+// openCuda(device, precision, simple, reserve, growWorkspace): { kernels, commit, unused, upload, download, synchronize, beginCapture, endCapture, replay, drop, close }.
 Napi::Value openCuda(const Napi::CallbackInfo& info);
 
 }  // namespace data2vec

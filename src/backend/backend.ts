@@ -49,10 +49,13 @@ export class OutOfMemoryError extends Error {
     readonly requested: number,
     readonly used: number,
     readonly limit: number,
+    /** Bytes that a device has left, where others use it too. */
+    readonly unused?: number,
   ) {
     const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
     super(
-      `out of memory: ${label} needs ${mib(requested)}, ${mib(used)} of ${mib(limit)} are in use\n` +
+      `out of memory: ${label} needs ${mib(requested)}, ${mib(used)} of ${mib(limit)} are in use` +
+        `${unused === undefined ? "" : `, and the device has ${mib(unused)} left`}\n` +
         "lower train.batchSize (train.accumulate keeps the effective size), choose a smaller preset, or raise the memory limit",
     );
   }

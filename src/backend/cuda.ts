@@ -93,7 +93,7 @@ class CudaHeap implements Heap {
 
   constructor(engine: NativeCuda, limit: number) {
     this.#engine = engine;
-    this.#ranges = new RangeAllocator(0, limit, engine.commit);
+    this.#ranges = new RangeAllocator(0, limit, engine.commit, engine.unused);
   }
 
   get limit(): number {

@@ -43,6 +43,8 @@ export interface NativeCuda extends Recorder {
   readonly kernels: Kernels;
   /** Makes the addresses below `end` usable; false when the device has no memory for them. */
   commit(end: number): boolean;
+  /** Bytes of the device that nobody uses. */
+  unused(): number;
   /** Returns before the bytes are there; work issued afterwards sees them. */
   upload(pointer: Pointer, bytes: Uint8Array): void;
   download(pointer: Pointer, byteLength: number): Promise<ArrayBuffer>;

@@ -89,6 +89,11 @@ describe.skipIf(emulated === null)("the CUDA engine, emulated", () => {
       const { heap } = open({ memoryLimit: MIB });
       expect(() => heap.allocate(2 * MIB, "blocks.0.weight")).toThrow(OutOfMemoryError);
       heap.allocate(1024, "some");
+      const shared = open({ memoryLimit: 2 ** 40 });
+      emulated!.refuseMemory();
+      expect(() => shared.heap.allocate(2 ** 39, "moments")).toThrow(
+        /^out of memory: moments needs .*, and the device has 3\.0 MiB left\n/,
+      );
       expect(() => heap.upload(2 ** 40, new Uint8Array(8))).toThrow("upload: the range is not in the heap");
       await expect(heap.download(0, 8)).rejects.toThrow("download: the range is not in the heap");
     });

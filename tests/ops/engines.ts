@@ -35,6 +35,8 @@ export interface EmulatedAddon extends CudaOpener {
   readonly kernelsHash: string;
   /** Lets the next call of the emulated CUDA runtime that may fail return a CUDA error code. */
   failNext(code: number): void;
+  /** Lets the emulated device have no memory for the next allocation. */
+  refuseMemory(): void;
 }
 
 function loadEmulated(): EmulatedAddon {

@@ -11,10 +11,14 @@ void failNext(const Napi::CallbackInfo& info) {
   data2vec::emulation::failNext(static_cast<cudaError_t>(info[0].As<Napi::Number>().Int32Value()));
 }
 
+// refuseMemory(): the device has no memory for the next allocation.
+void refuseMemory(const Napi::CallbackInfo&) { data2vec::emulation::refuseMemory(); }
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["kernelsHash"] = DATA2VEC_KERNELS_HASH;
   exports["openCuda"] = Napi::Function::New<data2vec::openCuda>(env, "openCuda");
   exports["failNext"] = Napi::Function::New<failNext>(env, "failNext");
+  exports["refuseMemory"] = Napi::Function::New<refuseMemory>(env, "refuseMemory");
   return exports;
 }
 

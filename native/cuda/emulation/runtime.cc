@@ -5,6 +5,7 @@
 namespace {
 
 std::atomic<cudaError_t> nextFailure{cudaSuccess};
+std::atomic<bool> refused{false};
 
 }  // namespace
 
@@ -13,6 +14,10 @@ namespace data2vec::emulation {
 cudaError_t takeFailure() { return nextFailure.exchange(cudaSuccess); }
 
 void failNext(cudaError_t error) { nextFailure = error; }
+
+bool takeRefusal() { return refused.exchange(false); }
+
+void refuseMemory() { refused = true; }
 
 }  // namespace data2vec::emulation
 

@@ -40,6 +40,9 @@ using Work = std::vector<std::function<void()>>;
 // What the next call of the runtime that can fail returns, for tests; cudaSuccess otherwise.
 cudaError_t takeFailure();
 void failNext(cudaError_t error);
+// Whether a test asked for the device to have no memory; once.
+bool takeRefusal();
+void refuseMemory();
 
 }  // namespace data2vec::emulation
 
@@ -102,6 +105,11 @@ inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return data2vec::emulatio
 inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
   *memory = std::malloc(bytes);
   return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+}
+inline cudaError_t cudaMemGetInfo(size_t* left, size_t* all) {
+  *left = size_t{3} << 20;
+  *all = size_t{1} << 30;
+  return cudaSuccess;
 }
 inline cudaError_t cudaFree(void* memory) {
   std::free(memory);
