@@ -87,7 +87,8 @@ __device__ __forceinline__ void multiplyRows(float (&scores)[Tile::fragments][4]
     }
   } else {
     using Fragment = F32Product<Tile::arithmetic == Arithmetic::f32>;
-#pragma unroll
+    // Unrolled in full it would take the compiler minutes.
+#pragma unroll 2
     for (int k = 0; k < Tile::headDim; k += 8) {
       const float* row = x + group * pitch + k + member;
       const typename Fragment::A a(row[0], row[8 * pitch], row[4], row[8 * pitch + 4]);
