@@ -54,6 +54,24 @@ __device__ inline uint32_t packBf16(float low, float high) {
   return uint32_t{bitsOf(fromFloat<bf16>(low))} | uint32_t{bitsOf(fromFloat<bf16>(high))} << 16;
 }
 
+// Two neighbours, in one store where `together` says that the address is a multiple of their size.
+__device__ inline void storePair(float* to, float first, float second, bool together) {
+  if (together) {
+    *reinterpret_cast<float2*>(to) = make_float2(first, second);
+  } else {
+    to[0] = first;
+    to[1] = second;
+  }
+}
+__device__ inline void storePair(bf16* to, float first, float second, bool together) {
+  if (together) {
+    *reinterpret_cast<uint32_t*>(to) = packBf16(first, second);
+  } else {
+    to[0] = fromFloat<bf16>(first);
+    to[1] = fromFloat<bf16>(second);
+  }
+}
+
 }  // namespace data2vec::cuda
 
 #endif

@@ -65,7 +65,7 @@ unsigned blocksOf(int64_t count, int64_t size) { return static_cast<unsigned>((c
 
 void gemmTensorCores(const Product& p) {
   if (p.aTransposed && !p.bTransposed) throw CudaError(std::string(p.op) + ": no kernel for a transposed and b not");
-  TiledProduct t{p, (p.n + kTileN - 1) / kTileN, 1, p.k, nullptr};
+  TiledProduct t{p, (p.n + kTileN - 1) / kTileN, 1, p.k, nullptr, p.n % 2 == 0 && p.c.hasGroups(2, p.out == Element::bf16 ? 2 : 4)};
   const int64_t tiles = static_cast<int64_t>((p.m + kTileM - 1) / kTileM) * t.tilesN * p.batch;
   const auto parts = static_cast<int32_t>(std::min<int64_t>({kEnoughTiles / tiles, kMostParts, p.k / kLeastPartDepth}));
   if (parts > 1) {

@@ -122,10 +122,11 @@ struct TiledProduct {
   Product product;
   int32_t tilesN, parts, partDepth;
   float* partials;
+  bool pairs;  // whether elements 2 i and 2 i + 1 of a row of c may be written together
 };
 
 template <typename Out>
-__device__ __forceinline__ void storeTile(const TiledProduct& t, float (&sums)[kFragmentsM][kFragmentsN][4], int32_t m0, int32_t n0,
+__device__ __forceinline__ void storeTile(const TiledProduct& t, const float (&sums)[kFragmentsM][kFragmentsN][4], int32_t m0, int32_t n0,
                                           int32_t batch, int32_t part, int group, int member) {
   const Product& p = t.product;
 #pragma unroll
@@ -135,16 +136,29 @@ __device__ __forceinline__ void storeTile(const TiledProduct& t, float (&sums)[k
     Out* c = static_cast<Out*>(p.c.data) + batch * p.c.batchStep + p.c.row(row).elements;
     float* partial = t.partials + ((static_cast<int64_t>(part) * p.batch + batch) * p.m + row) * p.n;
 #pragma unroll
-    for (int j = 0; j < 2 * kFragmentsN; ++j) {
-      const int32_t column = n0 + j / 2 * 8 + 2 * member + j % 2;
+    for (int j = 0; j < kFragmentsN; ++j) {
+      const int32_t column = n0 + j * 8 + 2 * member;
       if (column >= p.n) continue;
-      float sum = sums[i / 2][j / 2][i % 2 * 2 + j % 2];
-      if (t.parts > 1) {
-        partial[column] = sum;
-        continue;
+      const bool both = column + 1 < p.n;
+      float first = sums[i / 2][j][i % 2 * 2], second = sums[i / 2][j][i % 2 * 2 + 1];
+      if (t.parts == 1) {
+        if (p.bias != nullptr) {
+          first += p.bias[batch * p.n + column];
+          if (both) second += p.bias[batch * p.n + column + 1];
+        }
+        if (p.accumulate) {
+          first += toFloat(c[column]);
+          if (both) second += toFloat(c[column + 1]);
+        }
       }
-      if (p.bias != nullptr) sum += p.bias[batch * p.n + column];
-      c[column] = fromFloat<Out>(p.accumulate ? toFloat(c[column]) + sum : sum);
+      if (t.parts > 1 && both)
+        storePair(partial + column, first, second, t.pairs);
+      else if (t.parts > 1)
+        partial[column] = first;
+      else if (both)
+        storePair(c + column, first, second, t.pairs);
+      else
+        c[column] = fromFloat<Out>(first);
     }
   }
 }

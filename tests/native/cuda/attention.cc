@@ -91,6 +91,8 @@ int main() {
   const Shape shapes[] = {
       {2, 70, 2, 64, true, {}, 0}, {3, 33, 1, 32, true, {33, 5, 17}, 0}, {1, 130, 1, 80, false, {}, 0}, {2, 67, 1, 128, true, {40, 67}, 0},
       {2, 40, 2, 48, false, {}, 0}, {2, 37, 1, 20, true, {20, 37}, 1},   {1, 66, 1, 64, true, {}, 3},   {1, 1, 1, 16, false, {}, 0},
+      // The gradient of the bias in two parts of the batch, and in three, whose last one is short.
+      {8, 20, 2, 16, true, {20, 3, 1, 17, 20, 8, 2, 19}, 0}, {13, 40, 1, 32, true, {40, 3, 33, 17, 40, 8, 2, 19, 40, 35, 32, 31, 40}, 0},
   };
   for (const Shape& s : shapes) {
     check(s, Precision::f32, "f32");

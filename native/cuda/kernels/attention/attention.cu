@@ -30,13 +30,16 @@ void forward(const AttentionShape<T>& shape, float* out, float* logSumExp) {
 template <typename T>
 void backward(const AttentionShape<T>& shape, float* dQkv, float* dBias, const float* dOut, const float* out, const float* logSumExp) {
   const size_t rows = static_cast<size_t>(shape.batch) * static_cast<size_t>(shape.heads) * static_cast<size_t>(shape.tokens);
-  const AttentionGradient<T> gradient{shape, reinterpret_cast<T*>(dQkv), dBias, reinterpret_cast<const T*>(dOut), reinterpret_cast<const T*>(out),
-                                      logSumExp, static_cast<float*>(context().workspace(rows * sizeof(float)))};
+  const bool tiled = onTensorCores(shape.headDim);
+  const size_t scratch = tiled && dBias != nullptr ? attentionGradBiasScratch(shape) : 0;
+  auto* delta = static_cast<float*>(context().workspace((rows + scratch) * sizeof(float)));
+  const AttentionGradient<T> gradient{shape,     reinterpret_cast<T*>(dQkv), dBias, reinterpret_cast<const T*>(dOut), reinterpret_cast<const T*>(out),
+                                      logSumExp, delta};
   attentionDelta(gradient);
-  if (!onTensorCores(shape.headDim)) return attentionGradSimple(gradient);
+  if (!tiled) return attentionGradSimple(gradient);
   attentionGradQuery(gradient);
   attentionGradKeyValue(gradient);
-  if (dBias != nullptr) attentionGradBias(gradient);
+  if (dBias != nullptr) attentionGradBias(gradient, delta + rows);
 }
 
 }  // namespace

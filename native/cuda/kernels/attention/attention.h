@@ -66,8 +66,11 @@ template <typename T>
 void attentionGradQuery(const AttentionGradient<T>& gradient);
 template <typename T>
 void attentionGradKeyValue(const AttentionGradient<T>& gradient);
+// That of the bias needs some floats of scratch.
 template <typename T>
-void attentionGradBias(const AttentionGradient<T>& gradient);
+size_t attentionGradBiasScratch(const AttentionShape<T>& shape);
+template <typename T>
+void attentionGradBias(const AttentionGradient<T>& gradient, float* scratch);
 // All of it, for any number of channels.
 template <typename T>
 void attentionGradSimple(const AttentionGradient<T>& gradient);

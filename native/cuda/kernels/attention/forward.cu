@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(kThreads) forwardKernel(AttentionShape<T> s, T
     const int32_t query = own0 + group + half * 8;
     if (member == 0 && query < s.tokens) logSumExp[s.statisticsOf(b, h) + query] = keys > 0 ? largest[half] + logf(total[half]) : -INFINITY;
   }
-  storeRows<Tile>(out + s.outOf(b, h) + own0 * s.outStep(), s.outStep(), s.tokens - own0, s.headDim, sums, inverse[0], inverse[1], lane);
+  storeRows<Tile>(out + s.outOf(b, h) + own0 * s.outStep(), s.outStep(), s.tokens - own0, s.headDim, sums, inverse[0], inverse[1], lane, aligned);
 }
 
 }  // namespace attend
@@ -103,7 +103,7 @@ void attentionTiled(const AttentionShape<T>& s, T* out, float* logSumExp) {
     const size_t bytes = sizeof(T) * (Tile::rowsSize + 4 * Tile::columnsSize);
     const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));
     launch("attention", attend::forwardKernel<Tile, T>, grid, attend::kThreads, bytes, s, out, logSumExp,
-           attend::alignedRows<T>(s.headDim, {s.qkv}));
+           attend::alignedRows<T>(s.headDim, {s.qkv, out}));
   });
 }
 

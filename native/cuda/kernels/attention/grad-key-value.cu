@@ -69,8 +69,8 @@ __global__ void __launch_bounds__(kThreads) gradKeyValueKernel(AttentionGradient
     multiplyWeights<Tile>(dKeys, gradients, queries, lane);
   }
   T* to = g.dQkv + s.qkvOf(b, h, 1) + own0 * s.qkvStep();
-  storeRows<Tile>(to, s.qkvStep(), s.tokens - own0, s.headDim, dKeys, s.scale, s.scale, lane);
-  storeRows<Tile>(to + s.outStep(), s.qkvStep(), s.tokens - own0, s.headDim, dValues, 1.0f, 1.0f, lane);
+  storeRows<Tile>(to, s.qkvStep(), s.tokens - own0, s.headDim, dKeys, s.scale, s.scale, lane, aligned);
+  storeRows<Tile>(to + s.outStep(), s.qkvStep(), s.tokens - own0, s.headDim, dValues, 1.0f, 1.0f, lane, aligned);
 }
 
 }  // namespace attend
@@ -82,7 +82,7 @@ void attentionGradKeyValue(const AttentionGradient<T>& g) {
     using Tile = decltype(tile);
     const size_t bytes = sizeof(T) * (2 * Tile::rowsSize + 4 * Tile::columnsSize);
     const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));
-    launch("attention_grad", attend::gradKeyValueKernel<Tile, T>, grid, attend::kThreads, bytes, g, attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut}));
+    launch("attention_grad", attend::gradKeyValueKernel<Tile, T>, grid, attend::kThreads, bytes, g, attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut, g.dQkv}));
   });
 }
 

@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T>
     gradientOfScores<Tile>(scores, gradients, s, own, dropout, h, own0, step * Tile::columns, keys, lane);
     multiplyWeights<Tile>(sums, scores, keyRows, lane);
   }
-  storeRows<Tile>(g.dQkv + s.qkvOf(b, h, 0) + own0 * s.qkvStep(), s.qkvStep(), s.tokens - own0, s.headDim, sums, s.scale, s.scale, lane);
+  storeRows<Tile>(g.dQkv + s.qkvOf(b, h, 0) + own0 * s.qkvStep(), s.qkvStep(), s.tokens - own0, s.headDim, sums, s.scale, s.scale, lane, aligned);
 }
 
 }  // namespace attend
@@ -57,7 +57,7 @@ void attentionGradQuery(const AttentionGradient<T>& g) {
     using Tile = decltype(tile);
     const size_t bytes = sizeof(T) * (2 * Tile::rowsSize + 4 * Tile::columnsSize);
     const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));
-    launch("attention_grad", attend::gradQueryKernel<Tile, T>, grid, attend::kThreads, bytes, g, attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut}));
+    launch("attention_grad", attend::gradQueryKernel<Tile, T>, grid, attend::kThreads, bytes, g, attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut, g.dQkv}));
   });
 }
 

@@ -87,7 +87,8 @@ __device__ __forceinline__ void multiplyRows(float (&scores)[Tile::fragments][4]
     }
   } else {
     using Fragment = F32Product<Tile::arithmetic == Arithmetic::f32>;
-#pragma unroll
+    // Unrolled in full it would take the compiler minutes.
+#pragma unroll 2
     for (int k = 0; k < Tile::headDim; k += 8) {
       const float* row = x + group * pitch + k + member;
       const typename Fragment::A a(row[0], row[8 * pitch], row[4], row[8 * pitch + 4]);
@@ -196,10 +197,10 @@ __device__ __forceinline__ float rowLargest(float value) {
   return fmaxf(value, __shfl_xor_sync(kAllLanes, value, 2));
 }
 
-// Writes the warp's 16 rows, of which `rows` exist: to[row * step] = factor of the half * sums.
+// Writes the warp's 16 rows, of which `rows` exist: to[row * step] = the factor of the half * sums. `aligned`: pairs lie at multiples of their size.
 template <typename Tile, typename T>
 __device__ __forceinline__ void storeRows(T* to, int64_t step, int32_t rows, int32_t headDim, const float (&sums)[Tile::headFragments][4],
-                                          float upper, float lower, int lane) {
+                                          float upper, float lower, int lane, bool aligned) {
   const int group = lane / 4, member = lane % 4;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -208,11 +209,12 @@ __device__ __forceinline__ void storeRows(T* to, int64_t step, int32_t rows, int
     const float factor = half == 0 ? upper : lower;
 #pragma unroll
     for (int j = 0; j < Tile::headFragments; ++j) {
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const int d = j * 8 + 2 * member + e;
-        if (d < headDim) to[row * step + d] = fromFloat<T>(sums[j][half * 2 + e] * factor);
-      }
+      const int d = j * 8 + 2 * member;
+      const float first = sums[j][half * 2] * factor, second = sums[j][half * 2 + 1] * factor;
+      if (d + 1 < headDim)
+        storePair(to + row * step + d, first, second, aligned);
+      else if (d < headDim)
+        to[row * step + d] = fromFloat<T>(first);
     }
   }
 }
