@@ -3,6 +3,9 @@
 
 #include "cpu/open.h"
 #include "cuda/device/devices.h"
+#if defined(DATA2VEC_WITH_CUDA)
+#include "cuda/open.h"
+#endif
 
 namespace {
 
@@ -35,6 +38,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["kernelsHash"] = DATA2VEC_KERNELS_HASH;
   exports["cpuInstructionSets"] = Napi::Function::New<data2vec::cpuInstructionSets>(env, "cpuInstructionSets");
   exports["openCpu"] = Napi::Function::New<data2vec::openCpu>(env, "openCpu");
+#if defined(DATA2VEC_WITH_CUDA)
+  exports["openCuda"] = Napi::Function::New<data2vec::openCuda>(env, "openCuda");
+#endif
   return exports;
 }
 

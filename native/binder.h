@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace data2vec {
@@ -24,7 +26,7 @@ class KernelHost {
  public:
   virtual ~KernelHost() = default;
   virtual const Heap& heap() const = 0;
-  // Calls call(arguments), which runs one kernel.
+  // Calls call(arguments), which runs one kernel. What it throws as a std::exception becomes a JavaScript error.
   virtual void invoke(void (*call)(void*), void* arguments) = 0;
 };
 
@@ -108,7 +110,19 @@ struct Binding<void (*)(Args...)> {
   static void run(napi_env env, const Function& bound, KernelHost& host, const napi_value* values, std::index_sequence<I...>) {
     Call call{bound.kernel, {}};
     if (!(read(env, bound, host.heap(), values, I, std::get<I>(call.args)) && ...)) return;
-    host.invoke([](void* data) { std::apply(static_cast<Call*>(data)->kernel, static_cast<Call*>(data)->args); }, &call);
+    try {
+      host.invoke([](void* data) { std::apply(static_cast<Call*>(data)->kernel, static_cast<Call*>(data)->args); }, &call);
+    } catch (const std::exception& error) {
+      std::string sizes;
+      (append(sizes, std::get<I>(call.args)), ...);
+      napi_throw_error(env, nullptr, (bound.name + "(" + sizes + "): " + error.what()).c_str());
+    }
+  }
+
+  // Sizes and attributes, in their order, say what a failed call was about.
+  template <typename T>
+  static void append(std::string& text, const T& value) {
+    if constexpr (!std::is_pointer_v<T>) text += (text.empty() ? "" : ", ") + std::to_string(value);
   }
 
   template <typename T>

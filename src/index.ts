@@ -9,6 +9,7 @@ import { Device } from "./tensor/device.js";
 
 export type { Backend, EngineName, Heap } from "./backend/backend.js";
 export { OutOfMemoryError } from "./backend/backend.js";
+export type { Precision } from "./backend/cuda.js";
 export { type EngineStatus, engines } from "./backend/doctor.js";
 export type { Kernels, Pointer } from "./backend/kernels.js";
 export type { EngineChoice, OpenOptions } from "./backend/open.js";

@@ -1,4 +1,5 @@
 /** Holds the house to its rules: imports run downward, the two kernel lists agree, and an op has the same name in every layer. */
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -86,5 +87,15 @@ describe("kernels", () => {
     const stems = [...new Set(listed.map((name) => name.replace(/_grad(_\w+)?$/, "").replaceAll("_", "-")))];
     const wanted = stems.flatMap((stem) => [`src/backend/reference/${stem}.ts`, `wasm/kernels/${stem}.c`, `tests/ops/${stem}.test.ts`]);
     expect(wanted.filter((file) => !existsSync(file))).toEqual([]);
+    const cuda = stems.filter(
+      (stem) => !existsSync(`native/cuda/kernels/${stem}.cu`) && !existsSync(`native/cuda/kernels/${stem}/${stem}.cu`),
+    );
+    expect(cuda).toEqual([]);
+  });
+});
+
+describe("docs/gpu.md", () => {
+  it("says of each kernel what the results say", () => {
+    expect(execFileSync(process.execPath, ["tools/gpu/table.mjs", "--check"], { encoding: "utf8" })).toBe("");
   });
 });

@@ -4,6 +4,7 @@ import { loadNative, probeNative } from "../src/backend/native.js";
 import { createReferenceBackend } from "../src/backend/reference/index.js";
 import { createWasmBackend } from "../src/backend/wasm.js";
 import { Device } from "../src/tensor/device.js";
+import { cudaEngines } from "./ops/engines.js";
 
 const addon = "error" in (await probeNative()) ? null : await loadNative();
 
@@ -11,4 +12,5 @@ export const devices: { name: string; open: () => Device }[] = [
   { name: "reference", open: () => new Device(createReferenceBackend()) },
   { name: "wasm", open: () => new Device(createWasmBackend({ threads: 2 })) },
   ...(addon === null ? [] : [{ name: "cpu", open: () => new Device(openCpuBackend(addon, { threads: 2 })) }]),
+  ...cudaEngines.map(({ name, open }) => ({ name, open: () => new Device(open()) })),
 ];

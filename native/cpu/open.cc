@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "cpu/engine.h"
+#include "heap-range.h"
 
 namespace data2vec {
 
@@ -17,21 +18,9 @@ struct OpenEngine {
   Napi::FunctionReference growWorkspace;
 };
 
-void fail(Napi::Env env, const std::string& message) { Napi::Error::New(env, message).ThrowAsJavaScriptException(); }
-
-// An address that JavaScript gave, when `bytes` from there lie in the heap; otherwise nullptr, with an exception pending.
+// The range that JavaScript gave, in the heap of the engine; otherwise nullptr, with an exception pending.
 char* rangeAt(Napi::Env env, const char* function, const OpenEngine& open, const Napi::Value& address, double bytes) {
-  if (open.engine == nullptr) {
-    fail(env, std::string(function) + ": the engine is closed");
-    return nullptr;
-  }
-  const Heap& heap = open.engine->heap();
-  const double offset = address.IsNumber() ? address.As<Napi::Number>().DoubleValue() : -1;
-  if (!(offset > 0 && bytes >= 0 && offset + bytes <= static_cast<double>(heap.size))) {
-    fail(env, std::string(function) + ": the range is not in the heap");
-    return nullptr;
-  }
-  return heap.base + static_cast<size_t>(offset);
+  return rangeOf(env, function, open.engine == nullptr ? nullptr : &open.engine->heap(), address, bytes);
 }
 
 void* grow(OpenEngine& open, size_t bytes) {

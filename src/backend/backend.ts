@@ -14,8 +14,11 @@ export interface Backend {
   readonly threads: number;
   readonly heap: Heap;
   readonly kernels: Kernels;
-  /** Turns a step into one that may be replayed (a CUDA graph); CPU engines return `run` itself. */
-  capture<A extends unknown[], R>(run: (...args: A) => R): (...args: A) => R;
+  /**
+   * Turns a step into one that may be replayed (a CUDA graph); CPU engines return `run` itself. `keyOf` names all that decides which work
+   * `run` issues; for a key that came before, `run` need not be called.
+   */
+  capture<A extends unknown[]>(run: (...args: A) => void, keyOf: (...args: A) => string): (...args: A) => void;
   /** Resolves when all work issued so far is done. */
   synchronize(): Promise<void>;
   /** Ends worker threads and frees the heap; the backend must not be used afterwards. */
@@ -46,10 +49,13 @@ export class OutOfMemoryError extends Error {
     readonly requested: number,
     readonly used: number,
     readonly limit: number,
+    /** Bytes that a device has left, where others use it too. */
+    readonly unused?: number,
   ) {
     const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
     super(
-      `out of memory: ${label} needs ${mib(requested)}, ${mib(used)} of ${mib(limit)} are in use\n` +
+      `out of memory: ${label} needs ${mib(requested)}, ${mib(used)} of ${mib(limit)} are in use` +
+        `${unused === undefined ? "" : `, and the device has ${mib(unused)} left`}\n` +
         "lower train.batchSize (train.accumulate keeps the effective size), choose a smaller preset, or raise the memory limit",
     );
   }

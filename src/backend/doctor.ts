@@ -1,8 +1,15 @@
 /** Which engines this machine has, and why the others aren't there. */
 import { availableParallelism } from "node:os";
 import type { EngineName } from "./backend.js";
+import { cudaLacks } from "./cuda.js";
 import { type CudaReport, type NativeProbe, probeNative } from "./native.js";
 import { hasRelaxedSimd, loadWasmModule } from "./wasm-module.js";
+
+/** Engines that `auto` may choose: neither the reference, which is slow, nor CUDA, before its kernels have been verified on a device. */
+const AUTO_ENGINES: readonly EngineName[] = ["cpu", "wasm"];
+
+/** What is to be known of the CUDA engine before it is trusted. */
+const CUDA_STATE = "its kernels have only run emulated yet, so that auto passes it over";
 
 /** One engine on this machine; `reason` says what it found, or what is missing and how to get it. */
 export interface EngineStatus {
@@ -21,15 +28,20 @@ export function wasmSupport(): WasmSupport {
   return { relaxedSimd: hasRelaxedSimd(), threads: availableParallelism() };
 }
 
-/** Every engine, in the order in which `auto` tries them; the reference engine comes last and is never chosen by `auto`. */
+/** Every engine, the fastest first; see {@link automatic} for `auto`. */
 export async function engines(): Promise<EngineStatus[]> {
   const probe = await probeNative();
   return [
-    { name: "cuda", available: false, reason: `this version has no CUDA kernels yet (${describeCuda(probe)})` },
+    cudaStatus(probe),
     cpuStatus(probe),
     wasmStatus(),
     { name: "reference", available: true, reason: "plain TypeScript, slow and exact: for tests and `doctor --verify`" },
   ];
+}
+
+/** Those of the engines that `auto` may choose, the one that it prefers first. */
+export function automatic(status: readonly EngineStatus[]): EngineStatus[] {
+  return status.filter(({ name }) => AUTO_ENGINES.includes(name));
 }
 
 function wasmStatus(): EngineStatus {
@@ -53,11 +65,14 @@ function upToThreads(): string {
   return `up to ${threads} thread${threads === 1 ? "" : "s"}`;
 }
 
-function describeCuda(probe: NativeProbe): string {
-  if ("error" in probe) return probe.error;
+function cudaStatus(probe: NativeProbe): EngineStatus {
+  const missing = (reason: string): EngineStatus => ({ name: "cuda", available: false, reason });
+  if ("error" in probe) return missing(probe.error);
   const { devices, reason } = probe.cuda;
-  if (devices.length === 0) return `no CUDA device: ${reason}`;
-  return `found ${devices.map((device) => describeDevice(device)).join(" and ")}`;
+  if (devices.length === 0) return missing(`no CUDA device: ${reason}`);
+  const lacking = devices.map(cudaLacks);
+  if (!lacking.includes(null)) return missing(lacking.join("; "));
+  return { name: "cuda", available: true, reason: `${devices.map(describeDevice).join(" and ")}; ${CUDA_STATE}` };
 }
 
 function describeDevice({ name, computeCapability, memoryBytes }: CudaReport["devices"][number]): string {

@@ -15,11 +15,13 @@ export class RangeAllocator {
    * @param start first address; never 0, which means "absent"
    * @param limit bytes that may be handed out
    * @param grow called before addresses up to `end` are used for the first time; returns false when the engine can't provide them
+   * @param unused bytes that are left where `grow` takes them, for the error
    */
   constructor(
     start: number,
     readonly limit: number,
     private readonly grow: (end: number) => boolean,
+    private readonly unused?: () => number,
   ) {
     this.#end = Math.max(ALIGNMENT, align(start));
   }
@@ -47,7 +49,7 @@ export class RangeAllocator {
     } else {
       const tail = this.#free.at(-1);
       const start = tail?.end === this.#end ? tail.start : this.#end;
-      if (!this.grow(start + size)) throw fail();
+      if (!this.grow(start + size)) throw new OutOfMemoryError(label, size, this.#used, this.limit, this.unused?.());
       if (start !== this.#end) this.#free.pop();
       pointer = start;
       this.#end = start + size;

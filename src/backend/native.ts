@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { Recorder } from "./capture.js";
 import type { Kernels, Pointer } from "./kernels.js";
 
 /** A CUDA device, as the runtime reports it; `computeCapability` is `"9.0"`, `memoryBytes` all of its memory. */
@@ -37,6 +38,22 @@ export interface NativeCpu {
   close(): void;
 }
 
+/** One open CUDA engine (native/cuda/open.cc); all but `close` throw after it, and after the device was lost. */
+export interface NativeCuda extends Recorder {
+  readonly kernels: Kernels;
+  /** Makes the addresses below `end` usable; false when the device has no memory for them. */
+  commit(end: number): boolean;
+  /** Bytes of the device that nobody uses. */
+  unused(): number;
+  /** Returns before the bytes are there; work issued afterwards sees them. */
+  upload(pointer: Pointer, bytes: Uint8Array): void;
+  download(pointer: Pointer, byteLength: number): Promise<ArrayBuffer>;
+  /** Resolves when all work issued so far is done. */
+  synchronize(): Promise<unknown>;
+  /** Waits for the work under way and gives the memory back. */
+  close(): void;
+}
+
 /** The exports of the addon (native/addon.cc). */
 export interface NativeAddon {
   /** SHA-256 of the include/kernels.h that the addon was built from. */
@@ -49,6 +66,14 @@ export interface NativeAddon {
    * @param growWorkspace returns the address of as many bytes, in place of what it returned before; what it throws, the kernel throws
    */
   openCpu(instructionSet: string, threads: number, reserve: number, growWorkspace: (bytes: number) => Pointer): NativeCpu;
+  /** The same on a CUDA device; there is no such function where the addon was compiled without CUDA. */
+  openCuda(
+    device: number,
+    precision: "f32" | "tf32",
+    simple: boolean,
+    reserve: number,
+    growWorkspace: (bytes: number) => Pointer,
+  ): NativeCuda;
 }
 
 /** What the addon says of itself and the machine. */

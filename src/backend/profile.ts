@@ -54,7 +54,7 @@ export function profiled(backend: Backend): { backend: Backend; profile: () => P
     description,
     threads,
     heap,
-    capture: (body) => backend.capture(body),
+    capture: (run, keyOf) => backend.capture(run, keyOf),
     synchronize: () => backend.synchronize(),
     close: () => backend.close(),
   };

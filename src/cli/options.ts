@@ -1,7 +1,7 @@
 /** Options that several commands share, and how their values are read. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { EngineChoice } from "../backend/open.js";
-import { openBackend } from "../backend/open.js";
+import { PRECISIONS, type Precision } from "../backend/cuda.js";
+import { type EngineChoice, isEngineChoice, openBackend } from "../backend/open.js";
 import { Device } from "../tensor/device.js";
 import { UsageError } from "./failure.js";
 
@@ -10,9 +10,9 @@ export interface DeviceOptions {
   device: EngineChoice;
   threads?: number;
   memoryLimit?: number;
+  precision?: Precision;
 }
 
-const ENGINES = ["auto", "cuda", "cpu", "wasm", "reference"];
 const UNITS: Record<string, number> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
 /** Adds `--json`. */
@@ -20,17 +20,18 @@ export function withJson(command: Command): Command {
   return command.option("--json", "write the result as JSON to stdout, everything else to stderr", false);
 }
 
-/** Adds `--device`, `--threads` and `--memory-limit`. */
+/** Adds `--device`, `--precision`, `--threads` and `--memory-limit`. */
 export function withDevice(command: Command): Command {
   return command
-    .addOption(new Option("--device <engine>", "engine that computes; auto is the best there is").choices(ENGINES).default("auto"))
+    .option("--device <engine>", "engine that computes: auto (the best there is), cuda, cuda:1, cpu, wasm, reference", engine, "auto")
+    .addOption(new Option("--precision <name>", "how the engine cuda computes matrix products (default: f32)").choices(PRECISIONS))
     .option("--threads <count>", "threads that compute (default: one per core); results don't depend on it", integer(1, 256))
     .option("--memory-limit <size>", "most memory for tensors, such as 512MiB or 2GiB (default: the engine's own limit)", byteSize);
 }
 
 /** Opens the engine that was asked for; the caller closes it. */
-export async function openDevice({ device, threads, memoryLimit }: DeviceOptions): Promise<Device> {
-  return new Device(await openBackend(device, { threads, memoryLimit }));
+export async function openDevice({ device, threads, memoryLimit, precision }: DeviceOptions): Promise<Device> {
+  return new Device(await openBackend(device, { threads, memoryLimit, precision }));
 }
 
 /**
@@ -40,6 +41,12 @@ export async function openDevice({ device, threads, memoryLimit }: DeviceOptions
 export function needed<T>(value: T | undefined, flag: string, meaning: string): T {
   if (value === undefined) throw new UsageError(`${flag} is needed: ${meaning}`);
   return value;
+}
+
+/** Reads the name of an engine. */
+function engine(text: string): EngineChoice {
+  if (isEngineChoice(text)) return text;
+  throw new InvalidArgumentError("Allowed choices are auto, cuda, cuda:N, cpu, wasm, reference.");
 }
 
 /** Reads a whole number within a range. */

@@ -1,5 +1,6 @@
 import type { Backend, Heap } from "../backend/backend.js";
 import type { Kernels, Pointer } from "../backend/kernels.js";
+import { captureKey } from "./capture-key.js";
 import { Arena, type Lifetime } from "./memory.js";
 import { Scope } from "./scope.js";
 import { countOf, type Shape } from "./shape.js";
@@ -151,9 +152,26 @@ export class Device implements Disposable {
     return this.tape.paused(body);
   }
 
-  /** See {@link Backend.capture}. */
-  capture<A extends unknown[], R>(run: (...args: A) => R): (...args: A) => R {
-    return this.backend.capture(run);
+  /**
+   * Turns a step into one that may be recorded and replayed, see {@link Backend.capture}. What `run` computes must follow from the tensors,
+   * numbers and strings among its arguments; what it makes on the host besides is made only when it isn't replayed.
+   */
+  capture<A extends unknown[]>(run: (...args: A) => void): (...args: A) => void {
+    const attempt = (...args: A) => {
+      const mark = this.#arena.mark();
+      try {
+        run(...args);
+      } catch (error) {
+        // It may run once more.
+        this.tape.clear();
+        this.#arena.rewind(mark);
+        throw error;
+      }
+    };
+    return this.backend.capture(attempt, (...args) => {
+      const { chunk, offset } = this.#arena.mark();
+      return `${chunk}+${offset} ${captureKey(args)}`;
+    });
   }
 
   /** Address of a per-step value. */

@@ -48,12 +48,13 @@ export async function* train<I>({ task, optimizer, batches, config, startStep, s
   const { accumulate, steps, seed } = config;
   const stats = device.state([task.statsLength], "stats");
   device.tape.checkpointing = config.activationCheckpointing;
-  const pass = device.capture((input: I) => {
+  // Whether all of the model learns decides what is computed, so that it is an argument of both.
+  const pass = device.capture((input: I, _whole: boolean) => {
     const passStats = task.loss(input);
     backward(passStats);
     device.kernels.add(stats.ptr, stats.ptr, passStats.ptr, stats.count);
   });
-  const update = device.capture(() => {
+  const update = device.capture((_whole: boolean) => {
     optimizer.step((part) => task.trains(part));
     task.afterUpdate();
   });
@@ -80,15 +81,16 @@ export async function* train<I>({ task, optimizer, batches, config, startStep, s
         const before = micro.slice(0, index).reduce((sum, batch) => sum + batch.size, 0);
         device.setRandom(seed, step, before);
       };
+      const whole = task.trains("");
       for (const [index, batch] of micro.entries()) {
         prepare(index);
-        device.scoped(() => pass(batch.upload(device)));
+        device.scoped(() => pass(batch.upload(device), whole));
         if (index + 1 === accumulate) break;
         // A step of many passes may take minutes, in which nobody could ask for its end.
         await setImmediate();
         if (signal?.aborted) return;
       }
-      update();
+      update(whole);
 
       const metrics = task.metrics(await stats.read(), accumulate, samples);
       const gradientNorm = Math.sqrt((await optimizer.squaredNorm.read())[0]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { EngineName } from "../../src/backend/backend.js";
-import { engines } from "../../src/backend/doctor.js";
+import { cudaLacks } from "../../src/backend/cuda.js";
+import { automatic, engines } from "../../src/backend/doctor.js";
 import { probeNative } from "../../src/backend/native.js";
 import { openBackend } from "../../src/backend/open.js";
 
@@ -31,17 +32,22 @@ describe("engines", () => {
       });
   });
 
-  it("pretends no CUDA engine, and says what the addon found", () => {
-    expect(engine("cuda")).toMatchObject({ available: false, reason: expect.stringContaining("no CUDA kernels yet") });
+  it("says of CUDA what the addon found, and has it where a device can run it", () => {
     const found = "error" in probe ? probe.error : (probe.cuda.devices[0]?.name ?? probe.cuda.reason);
     expect(engine("cuda").reason).toContain(found);
+    const usable = !("error" in probe) && probe.cuda.devices.some((device) => cudaLacks(device) === null);
+    expect(engine("cuda").available).toBe(usable);
+  });
+
+  it("leaves CUDA and the reference to those who ask for them", () => {
+    expect(automatic(status).map(({ name }) => name)).toEqual(["cpu", "wasm"]);
   });
 });
 
 describe("openBackend", () => {
   it("opens each available engine by name, and it computes", async () => {
     for (const { name } of status.filter(({ available }) => available)) {
-      const backend = await openBackend(name, { threads: 1 });
+      const backend = await openBackend(name, { threads: 1, memoryLimit: 2 ** 26 });
       try {
         expect(backend).toMatchObject({ name, threads: 1 });
         const pointer = backend.heap.allocate(12, "test");
@@ -56,7 +62,7 @@ describe("openBackend", () => {
   it("takes the first available engine for auto, with the threads asked for", async () => {
     const backend = await openBackend("auto", { threads: 2 });
     try {
-      expect(backend.name).toBe(status.find(({ available }) => available)!.name);
+      expect(backend.name).toBe(automatic(status).find(({ available }) => available)!.name);
       expect(backend.threads).toBe(2);
     } finally {
       backend.close();
@@ -79,12 +85,19 @@ describe("openBackend", () => {
         (thrown) => thrown,
       );
       expect(error.message).toContain(`${name} is not available: ${reason}`);
-      expect(error.message).toMatch(/available here: (cpu, )?wasm, reference/);
+      expect(error.message).toMatch(/available here: (cuda, )?(cpu, )?wasm, reference/);
     }
   });
 
   it("throws for an unknown name and for options out of range", async () => {
-    await expect(openBackend("gpu" as EngineName)).rejects.toThrow('engine: expected one of auto, cuda, cpu, wasm, reference, got "gpu"');
+    await expect(openBackend("gpu" as EngineName)).rejects.toThrow(
+      'engine: expected one of auto, cuda, cuda:1 (and so on), cpu, wasm, reference, got "gpu"',
+    );
+    for (const name of ["cuda:", "cuda:x", "cuda:-1", "cpu:1", "cuda:1234"]) {
+      await expect(openBackend(name as EngineName)).rejects.toThrow("engine: expected one of");
+    }
+    await expect(openBackend("wasm", { precision: "tf32" })).rejects.toThrow("precision: tf32 is of the engine cuda; wasm computes in f32");
+    await expect(openBackend("cuda", { precision: "f16" as "f32" })).rejects.toThrow('precision: expected one of f32, tf32, got "f16"');
     await expect(openBackend("wasm", { threads: 0 })).rejects.toThrow("threads: expected a whole number of at least 1, got 0");
     await expect(openBackend("wasm", { threads: 1.5 })).rejects.toThrow("got 1.5");
     await expect(openBackend("wasm", { memoryLimit: Number.NaN })).rejects.toThrow("memoryLimit");

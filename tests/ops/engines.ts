@@ -1,7 +1,11 @@
 /** The engines present on this machine, by the name that tests print. */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import type { Backend } from "../../src/backend/backend.js";
 import { openCpuBackend } from "../../src/backend/cpu.js";
-import { loadNative, type NativeAddon, probeNative } from "../../src/backend/native.js";
+import { type CudaOpener, type CudaOptions, cudaLacks, openCudaBackend } from "../../src/backend/cuda.js";
+import { kernelsHash, loadNative, type NativeAddon, probeNative } from "../../src/backend/native.js";
 import { createReferenceBackend } from "../../src/backend/reference/index.js";
 import { createWasmBackend } from "../../src/backend/wasm.js";
 import { hasRelaxedSimd } from "../../src/backend/wasm-module.js";
@@ -21,6 +25,40 @@ export const instructionSets: readonly string[] = addon?.cpuInstructionSets() ??
 
 const openCpu = (instructionSet: string, threads: number) => async () => openCpuBackend(addon!, { threads, instructionSet });
 
+const EMULATED = new URL("../../build-emulated/Release/cuda-emulated.node", import.meta.url);
+
+/** The addon in which the CUDA kernels run emulated, where it is built (`npm run build:emulated`) from the sources that are here. */
+export const emulated: EmulatedAddon | null = existsSync(EMULATED) ? loadEmulated() : null;
+
+/** What the emulated addon has beside the engine. */
+export interface EmulatedAddon extends CudaOpener {
+  readonly kernelsHash: string;
+  /** Lets the next call of the emulated CUDA runtime that may fail return a CUDA error code. */
+  failNext(code: number): void;
+  /** Lets the emulated device have no memory for the next allocation. */
+  refuseMemory(): void;
+}
+
+function loadEmulated(): EmulatedAddon {
+  const loaded = createRequire(import.meta.url)(fileURLToPath(EMULATED)) as EmulatedAddon;
+  if (loaded.kernelsHash !== kernelsHash()) throw new Error("build-emulated is of other sources: run `npm run build:emulated`");
+  return loaded;
+}
+
+/** Opens the CUDA engine over the emulation. */
+export function openEmulated(options: Partial<CudaOptions> = {}): Backend {
+  return openCudaBackend(emulated!, "emulated CUDA device", { memoryLimit: 2 ** 31, ...options });
+}
+
+/** The CUDA engine: on a device where there is one, and emulated where that is built. */
+export const cudaEngines: readonly { name: string; open(): Backend }[] = [
+  ...(addon?.cudaDevices().devices ?? [])
+    .filter((device) => cudaLacks(device) === null)
+    .slice(0, 1)
+    .map(({ name }) => ({ name: "cuda device", open: () => openCudaBackend(addon!, name, { memoryLimit: 2 ** 32 }) })),
+  ...(emulated === null ? [] : [{ name: "cuda emulated", open: openEmulated }]),
+];
+
 /** Every engine whose kernels are held against the reference. */
 export const engines: readonly Engine[] = [
   { name: "reference", open: async () => createReferenceBackend() },
@@ -29,6 +67,7 @@ export const engines: readonly Engine[] = [
     open: async () => createWasmBackend({ threads: 2, relaxedSimd }),
   })),
   ...instructionSets.map((set) => ({ name: `cpu ${set}`, open: openCpu(set, 2) })),
+  ...cudaEngines.map(({ name, open }) => ({ name, open: async () => open() })),
 ];
 
 /** Engines that are tried with 1, 2 and 3 threads: all of one engine must give the same bits. */

@@ -1,0 +1,67 @@
+// The gradient of the queries on tensor cores: a block for 64 queries of a head, past which keys and values go.
+#include "cuda/kernels/attention/gradient.cuh"
+
+namespace data2vec::cuda {
+
+namespace attend {
+
+template <typename Tile, typename T>
+__global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T> g, bool aligned) {
+  DYNAMIC_SHARED(shared, T);
+  const AttentionShape<T>& s = g.shape;
+  T* queries = shared;
+  T* dOut = shared + Tile::rowsSize;
+  T* stages = shared + 2 * Tile::rowsSize;
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  const auto query0 = static_cast<int32_t>(blockIdx.x) * kRows, h = static_cast<int32_t>(blockIdx.y), b = static_cast<int32_t>(blockIdx.z);
+  const int32_t own0 = query0 + warp * 16, keys = s.keys(b), steps = (keys + Tile::columns - 1) / Tile::columns;
+
+  const auto fetch = [&](int32_t step) {
+    T* stage = stages + step % 2 * (2 * Tile::columnsSize);
+    const int32_t key = step * Tile::columns;
+    for (int part = 1; part < 3; ++part) {
+      copyRows<Tile, Tile::columns>(stage + (part - 1) * Tile::columnsSize, s.qkv + s.qkvOf(b, h, part) + key * s.qkvStep(), s.qkvStep(), keys - key,
+                                    s.headDim, aligned);
+    }
+  };
+  copyRows<Tile, kRows>(queries, s.qkv + s.qkvOf(b, h, 0) + query0 * s.qkvStep(), s.qkvStep(), s.tokens - query0, s.headDim, aligned);
+  copyRows<Tile, kRows>(dOut, g.dOut + s.outOf(b, h) + query0 * s.outStep(), s.outStep(), s.tokens - query0, s.headDim, aligned);
+  if (steps > 0) fetch(0);
+  cp_async_commit();
+
+  const Dropout dropout(s, b, h);
+  const QueryStatistics own = statisticsOf(g, b, h, own0, lane);
+  float sums[Tile::headFragments][4] = {};
+  for (int32_t step = 0; step < steps; ++step) {
+    cp_async_wait<0>();
+    __syncthreads();
+    // The stage that all threads left before the barrier.
+    if (step + 1 < steps) fetch(step + 1);
+    cp_async_commit();
+    const T* keyRows = stages + step % 2 * (2 * Tile::columnsSize);
+    float scores[Tile::fragments][4], gradients[Tile::fragments][4];
+    multiplyRows<Tile>(scores, queries + warp * 16 * Tile::pitch, keyRows, lane);
+    multiplyRows<Tile>(gradients, dOut + warp * 16 * Tile::pitch, keyRows + Tile::columnsSize, lane);
+    gradientOfScores<Tile>(scores, gradients, s, own, dropout, h, own0, step * Tile::columns, keys, lane);
+    multiplyWeights<Tile>(sums, scores, keyRows, lane);
+  }
+  storeRows<Tile>(g.dQkv + s.qkvOf(b, h, 0) + own0 * s.qkvStep(), s.qkvStep(), s.tokens - own0, s.headDim, sums, s.scale, s.scale, lane, aligned);
+}
+
+}  // namespace attend
+
+template <typename T>
+void attentionGradQuery(const AttentionGradient<T>& g) {
+  const AttentionShape<T>& s = g.shape;
+  attend::withTile<T>(s.headDim, [&](auto tile) {
+    using Tile = decltype(tile);
+    const size_t bytes = sizeof(T) * (2 * Tile::rowsSize + 4 * Tile::columnsSize);
+    const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));
+    launch("attention_grad", attend::gradQueryKernel<Tile, T>, grid, attend::kThreads, bytes, g, attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut, g.dQkv}));
+  });
+}
+
+template void attentionGradQuery<float>(const AttentionGradient<float>&);
+template void attentionGradQuery<bf16>(const AttentionGradient<bf16>&);
+
+}  // namespace data2vec::cuda

@@ -1,0 +1,103 @@
+// Attention and its gradient in every arithmetic and alignment under emulation, against sums in double precision. Dropout is left to tests/ops.
+#include "harness.h"
+#include "kernels.h"
+
+namespace {
+
+using namespace harness;
+
+struct Shape {
+  size_t batch, tokens, heads, headDim;
+  bool bias;
+  std::vector<int32_t> lengths;
+  size_t lead;
+};
+
+struct Wanted {
+  std::vector<double> out, logSumExp, dQkv, dBias;
+};
+
+Wanted attend(const Shape& s, Buffer& qkv, Buffer& bias, Buffer& dOut) {
+  const size_t n = s.tokens, width = s.heads * s.headDim;
+  Wanted w{std::vector<double>(s.batch * n * width), std::vector<double>(s.batch * s.heads * n), std::vector<double>(3 * s.batch * n * width),
+           std::vector<double>(s.bias ? s.heads * n * n : 0)};
+  const double scale = 1 / std::sqrt(static_cast<double>(s.headDim));
+  for (size_t b = 0; b < s.batch; ++b) {
+    const size_t keys = s.lengths.empty() ? n : static_cast<size_t>(s.lengths[b]);
+    for (size_t h = 0; h < s.heads; ++h) {
+      const auto at = [&](size_t token, size_t part) { return ((b * n + token) * 3 + part) * width + h * s.headDim; };
+      for (size_t i = 0; i < n; ++i) {
+        const size_t row = (b * n + i) * width + h * s.headDim;
+        std::vector<double> p(keys), dp(keys);
+        double total = 0, delta = 0;
+        for (size_t j = 0; j < keys; ++j) {
+          double dot = 0;
+          for (size_t d = 0; d < s.headDim; ++d) {
+            dot += static_cast<double>(qkv.get(at(i, 0) + d)) * qkv.get(at(j, 1) + d);
+            dp[j] += static_cast<double>(dOut.get(row + d)) * qkv.get(at(j, 2) + d);
+          }
+          total += p[j] = std::exp(dot * scale + (s.bias ? bias.get((h * n + i) * n + j) : 0.0));
+        }
+        w.logSumExp[(b * s.heads + h) * n + i] = std::log(total);
+        for (size_t j = 0; j < keys; ++j) delta += (p[j] /= total) * dp[j];
+        for (size_t j = 0; j < keys; ++j) {
+          const double dLogit = p[j] * (dp[j] - delta);
+          if (s.bias) w.dBias[(h * n + i) * n + j] += dLogit;
+          for (size_t d = 0; d < s.headDim; ++d) {
+            w.out[row + d] += p[j] * qkv.get(at(j, 2) + d);
+            w.dQkv[at(i, 0) + d] += scale * dLogit * qkv.get(at(j, 1) + d);
+            w.dQkv[at(j, 1) + d] += scale * dLogit * qkv.get(at(i, 0) + d);
+            w.dQkv[at(j, 2) + d] += p[j] * dOut.get(row + d);
+          }
+        }
+      }
+    }
+  }
+  return w;
+}
+
+void check(const Shape& s, Precision precision, const char* arithmetic) {
+  TestContext context(precision);
+  const Element element = precision == Precision::bf16 ? Element::bf16 : Element::f32;
+  const size_t n = s.tokens, rows = s.batch * n * s.heads * s.headDim;
+  Buffer qkv(element, 3 * rows, s.lead), dOut(element, rows, s.lead), out(element, rows, s.lead), dQkv(element, 3 * rows, s.lead);
+  Buffer bias(Element::f32, s.heads * n * n, 1), dBias(Element::f32, s.heads * n * n, 1), logSumExp(Element::f32, s.batch * s.heads * n, 1);
+  qkv.fillRandom(), dOut.fillRandom(), bias.fillRandom();
+  for (size_t i = 0; i < dBias.count(); ++i) dBias.set(i, 0);
+  const Wanted wanted = attend(s, qkv, bias, dOut);
+  const auto ofInt = [](size_t value) { return static_cast<int32_t>(value); };
+  const auto* x = static_cast<const float*>(qkv.data());
+  const float* biases = s.bias ? bias.floats() : nullptr;
+  const int32_t* lengths = s.lengths.empty() ? nullptr : s.lengths.data();
+  attention(static_cast<float*>(out.data()), logSumExp.floats(), x, biases, lengths, nullptr, ofInt(s.batch), ofInt(n), ofInt(s.heads),
+            ofInt(s.headDim), 0, 0);
+  attention_grad(static_cast<float*>(dQkv.data()), s.bias ? dBias.floats() : nullptr, static_cast<float*>(dOut.data()), static_cast<float*>(out.data()),
+                 logSumExp.floats(), x, biases, lengths, nullptr, ofInt(s.batch), ofInt(n), ofInt(s.heads), ofInt(s.headDim), 0, 0);
+
+  const std::string name = std::string(arithmetic) + " tokens " + std::to_string(n) + " head_dim " + std::to_string(s.headDim) + " lead " +
+                           std::to_string(s.lead);
+  // A result is rounded once, and its weights before it, whose errors mostly cancel; gradients pass two products more.
+  const double unit = precision == Precision::f32 ? 2e-6 : precision == Precision::tf32 ? 0x1p-11 : 0x1p-8;
+  out.expect(wanted.out, 1.5 * unit * largestOf(wanted.out), name + " out");
+  const double worst = logSumExp.expect(wanted.logSumExp, unit, name + " logSumExp");
+  if (precision == Precision::tf32 && worst < 1e-6) fail(name + ": no sign of tf32");
+  dQkv.expect(wanted.dQkv, 2 * unit * largestOf(wanted.dQkv), name + " dQkv");
+  if (s.bias) dBias.expect(wanted.dBias, 2 * unit * largestOf(wanted.dBias), name + " dBias");
+}
+
+}  // namespace
+
+int main() {
+  const Shape shapes[] = {
+      {2, 70, 2, 64, true, {}, 0}, {3, 33, 1, 32, true, {33, 5, 17}, 0}, {1, 130, 1, 80, false, {}, 0}, {2, 67, 1, 128, true, {40, 67}, 0},
+      {2, 40, 2, 48, false, {}, 0}, {2, 37, 1, 20, true, {20, 37}, 1},   {1, 66, 1, 64, true, {}, 3},   {1, 1, 1, 16, false, {}, 0},
+      // The gradient of the bias in two parts of the batch, and in three, whose last one is short.
+      {8, 20, 2, 16, true, {20, 3, 1, 17, 20, 8, 2, 19}, 0}, {13, 40, 1, 32, true, {40, 3, 33, 17, 40, 8, 2, 19, 40, 35, 32, 31, 40}, 0},
+  };
+  for (const Shape& s : shapes) {
+    check(s, Precision::f32, "f32");
+    check(s, Precision::tf32, "tf32");
+    check(s, Precision::bf16, "bf16");
+  }
+  return finish("attention is right");
+}

@@ -1,0 +1,161 @@
+/**
+ * Verifies the CUDA engine on the machine it runs on, in under 8 minutes, and writes one JSON: `./verify [--out FILE] [--emulated]`. The op
+ * tests of every kernel and the golden cases against the reference, captured training against training as it is, 200 steps of each modality
+ * beside the native CPU engine's, the op tests under compute-sanitizer where that is installed, and kernel benchmarks. Ends with 1 when
+ * something failed, or when there is no device. `--emulated` runs the first three over the emulation, to try the bundle itself.
+ */
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs, promisify } from "node:util";
+import { engines } from "./dist/backend/doctor.js";
+import { probeNative } from "./dist/backend/native.js";
+
+const run = promisify(execFile);
+const { values: options } = parseArgs({
+  options: { out: { type: "string", default: "results.json" }, emulated: { type: "boolean", default: false } },
+});
+const STEPS = 200;
+const DATA = { vision: "fashion-mnist", speech: "gcin-voice/train", text: "wordnet" };
+/** Largest difference of the mean loss over the last 20 steps from the CPU engine's, relative to it: the same curve but for rounding. */
+const CURVE_TOLERANCE = 0.02;
+const BASE_BATCH = { vision: 64, text: 32 };
+/** Useful floating-point operations of a data2vec step of ViT-B, per image of 224 pixels: student forward and backward, teacher forward. */
+const VISION_STEP_FLOPS = 140.7e9;
+/** Seconds after which no more checks are begun. */
+const BUDGET = 400;
+const SANITIZED = ["add", "average-layer", "attention", "embedding", "layer-norm", "linear", "regression", "residual", "squared-norm"];
+
+const results = { date: new Date().toISOString(), commit: readFileSync("commit", "utf8").trim(), node: process.version, checks: [] };
+const note = (text) => process.stderr.write(`${text}\n`);
+
+/** Runs a program; what it wrote to stdout even when it ended with an error, which then is beside it. */
+async function output(program, args, seconds) {
+  const settings = { timeout: 1000 * seconds, killSignal: "SIGKILL", maxBuffer: 2 ** 28 };
+  try {
+    return { stdout: (await run(program, args, settings)).stdout, error: null };
+  } catch (error) {
+    const reason = error.killed ? `took longer than ${seconds} s` : (error.stderr ?? error.message).trim().split("\n").slice(-3).join("\n");
+    return { stdout: error.stdout ?? "", error: reason };
+  }
+}
+
+/** Adds the result of a check; `body` returns its values, with `ok`. */
+async function check(name, body) {
+  note(`== ${name}`);
+  const started = performance.now();
+  if (started > 1000 * BUDGET) {
+    results.checks.push({ name, seconds: 0, ok: true, skipped: `begun after ${BUDGET} s` });
+    return;
+  }
+  let result;
+  try {
+    result = await body();
+  } catch (error) {
+    result = { ok: false, error: error.message };
+  }
+  results.checks.push({ name, seconds: Math.round((performance.now() - started) / 1000), ...result });
+  note(`   ${result.ok ? "ok" : `FAILED: ${result.error ?? JSON.stringify(result.failures?.slice(0, 3))}`}`);
+}
+
+const testFiles = (folder, names) =>
+  readdirSync(`tests/${folder}`)
+    .filter((name) => name.endsWith(".test.js") && (names?.includes(name.replace(".test.js", "")) ?? true))
+    .map((name) => `tests/${folder}/${name}`);
+
+async function tests(engine, files, seconds, [program, ...first] = [process.execPath]) {
+  const { stdout, error } = await output(program, [...first, "run-tests.mjs", engine, ...files], seconds);
+  const line = stdout.split("\n").find((candidate) => candidate.startsWith('{"passed"'));
+  if (line === undefined) return { ok: false, error };
+  const outcome = JSON.parse(line);
+  return { ok: outcome.failed === 0 && outcome.passed > 0 && (error === null || first.length === 0), ...outcome };
+}
+
+async function losses(modality, device, folder) {
+  const out = path.join(folder, `${modality}-${device}`);
+  const data = `examples/data/${DATA[modality]}`;
+  const settings = ["--steps", String(STEPS), "--set", "train.logEvery=1", "--device", device];
+  const { error } = await output(
+    process.execPath,
+    ["dist/cli/main.js", "pretrain", modality, "--data", data, "--out", out, "--preset", "tiny", ...settings],
+    120,
+  );
+  if (error !== null) throw new Error(`${modality} on ${device}: ${error}`);
+  return readFileSync(path.join(out, "metrics.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).loss);
+}
+
+/** Speed of whole steps of the base preset; the last 20 of them count. */
+async function baseSteps(modality, folder, precision) {
+  const out = path.join(folder, `base-${modality}-${precision}`);
+  const settings = ["train.logEvery=1", "train.warmupSteps=1", "train.accumulate=1", "data.workers=8"];
+  if (modality !== "speech") settings.push(`train.batchSize=${BASE_BATCH[modality]}`);
+  const flags = ["--preset", "base", "--steps", "30", "--device", "cuda", "--precision", precision, "--set", ...settings];
+  const data = `examples/data/${DATA[modality]}`;
+  const { error } = await output(process.execPath, ["dist/cli/main.js", "pretrain", modality, "--data", data, "--out", out, ...flags], 90);
+  if (error !== null) return { ok: false, error };
+  const last = JSON.parse(readFileSync(path.join(out, "metrics.jsonl"), "utf8").trim().split("\n").at(-1));
+  const { samplesPerSecond } = last;
+  const useful = modality === "vision" && { usefulTeraflops: (samplesPerSecond * VISION_STEP_FLOPS) / 1e12 };
+  return { ok: Number.isFinite(last.loss), precision, samplesPerSecond, ...useful };
+}
+
+async function curve(modality, folder) {
+  const [cuda, cpu] = [await losses(modality, "cuda", folder), await losses(modality, "cpu", folder)];
+  const last = (values) => values.slice(-20).reduce((sum, value) => sum + value / 20, 0);
+  const difference = Math.abs(last(cuda) - last(cpu)) / last(cpu);
+  const tenth = (values) => values.filter((_, i) => i % 10 === 0);
+  return {
+    ok: cuda.length === STEPS && difference <= CURVE_TOLERANCE,
+    difference,
+    first: [cuda[0], cpu[0]],
+    cuda: tenth(cuda),
+    cpu: tenth(cpu),
+  };
+}
+
+function save() {
+  results.ok = results.checks.length > 0 && results.checks.every(({ ok }) => ok);
+  writeFileSync(options.out, `${JSON.stringify(results, null, 1)}\n`);
+  note(`${options.out}: ${results.checks.filter(({ ok }) => ok).length} of ${results.checks.length} checks ok`);
+  process.exitCode = results.ok ? 0 : 1;
+}
+
+const probe = await probeNative();
+const cuda = (await engines()).find(({ name }) => name === "cuda");
+results.device = cuda.available ? probe.cuda.devices[0] : null;
+results.engine = cuda.reason;
+if (!("error" in probe)) results.versions = { driver: probe.cuda.driverVersion, runtime: probe.cuda.runtimeVersion };
+note(`${results.commit}: ${cuda.reason}`);
+if (results.device === null && !options.emulated) {
+  note("no device: nothing was verified");
+  save();
+} else {
+  const engine = options.emulated ? "on '?cuda emulated" : "on '?cuda device";
+  await check("ops", () => tests(engine, testFiles("ops"), 150));
+  await check("golden", () => tests(engine, testFiles("golden"), options.emulated ? 400 : 100));
+  await check("captured equals eager", () => tests(engine, ["tests/train/captured.test.js"], 100));
+  if (!options.emulated) {
+    const folder = mkdtempSync(path.join(tmpdir(), "data2vec-"));
+    for (const modality of Object.keys(DATA)) await check(`${STEPS} steps of ${modality}`, () => curve(modality, folder));
+    for (const precision of ["f32", "tf32"]) {
+      await check(`benchmark ${precision}`, async () => {
+        const { stdout, error } = await output(process.execPath, ["bench.mjs", "100", precision], 60);
+        return error === null ? { ok: true, ...JSON.parse(stdout) } : { ok: false, error };
+      });
+    }
+    for (const modality of Object.keys(DATA)) await check(`base steps of ${modality}`, () => baseSteps(modality, folder, "tf32"));
+    rmSync(folder, { recursive: true, force: true });
+    const sanitizer = await output("compute-sanitizer", ["--version"], 10);
+    for (const tool of sanitizer.error === null ? ["memcheck", "racecheck"] : []) {
+      await check(`compute-sanitizer ${tool}`, () =>
+        tests(engine, testFiles("ops", SANITIZED), 60, ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9", process.execPath]),
+      );
+    }
+    results.sanitizer = sanitizer.error === null ? "ran" : "compute-sanitizer is not installed";
+  }
+  save();
+}
