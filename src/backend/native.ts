@@ -85,10 +85,23 @@ export interface NativeReport {
 /** A working addon and its answer, or why there is none. */
 export type NativeProbe = ({ path: string } & NativeReport) | { error: string };
 
-/** Where a build leaves the addon: the same two folders up from src/backend and from dist/backend. */
-export const ADDON_PATHS: readonly string[] = ["Release", "Debug"].map((config) =>
-  fileURLToPath(new URL(`../../build-native/${config}/data2vec.node`, import.meta.url)),
-);
+/** The package that carries a prebuilt addon for this kind of machine (`tools/prebuilt.mjs` makes it). */
+export const PREBUILT_PACKAGE = `@data2vec/${process.platform}-${process.arch}`;
+
+/** The prebuilt addon that is installed for a module at `from`, if any. */
+export function prebuiltAddon(from: string | URL = import.meta.url): string[] {
+  try {
+    return [createRequire(from).resolve(`${PREBUILT_PACKAGE}/data2vec.node`)];
+  } catch {
+    return [];
+  }
+}
+
+/** Where the addon may be: what was built here (the same two folders up from src/backend and from dist/backend), then a prebuilt one. */
+export const ADDON_PATHS: readonly string[] = [
+  ...["Release", "Debug"].map((config) => fileURLToPath(new URL(`../../build-native/${config}/data2vec.node`, import.meta.url))),
+  ...prebuiltAddon(),
+];
 
 const HOW_TO_BUILD = "with CMake and gcc 12 or later, or clang (for CUDA also nvcc), run `npm run build:native`";
 const HEADER = new URL("../../include/kernels.h", import.meta.url);

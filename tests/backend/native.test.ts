@@ -1,8 +1,17 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ADDON_PATHS, kernelsHash, loadNative, probeAddon, probeNative } from "../../src/backend/native.js";
+import {
+  ADDON_PATHS,
+  kernelsHash,
+  loadNative,
+  PREBUILT_PACKAGE,
+  prebuiltAddon,
+  probeAddon,
+  probeNative,
+} from "../../src/backend/native.js";
 
 const probe = await probeNative();
 const missing = "error" in probe ? probe.error : "";
@@ -53,6 +62,17 @@ describe("probe of the native addon", () => {
   it("refuses an addon built from other sources, whose kernels may take other arguments", async () => {
     const stale = addon("stale.cjs", working("0123"));
     expect(await probeAddon([stale])).toEqual({ error: expect.stringMatching(/stale\.cjs: Error: .*other sources.*npm run build:native/) });
+  });
+
+  it("finds an installed package with a prebuilt addon, where there is one", () => {
+    expect(PREBUILT_PACKAGE).toBe(`@data2vec/${process.platform}-${process.arch}`);
+    const installed = join(folder, "node_modules", PREBUILT_PACKAGE);
+    const from = pathToFileURL(join(folder, "node_modules/data2vec/dist/backend/native.js"));
+    expect(prebuiltAddon(from)).toEqual([]);
+    mkdirSync(installed, { recursive: true });
+    writeFileSync(join(installed, "package.json"), JSON.stringify({ name: PREBUILT_PACKAGE, main: "data2vec.node" }));
+    writeFileSync(join(installed, "data2vec.node"), "");
+    expect(prebuiltAddon(from)).toEqual([realpathSync(join(installed, "data2vec.node"))]);
   });
 
   it("gathers the errors and goes on to the next addon", async () => {
