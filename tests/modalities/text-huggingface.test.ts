@@ -87,8 +87,17 @@ describe("data2vec-text folders of Hugging Face", () => {
     expect((await loadTextModel(path.join(golden, "hf_text_model"))).head).toBeInstanceOf(TextPooler);
     const tensors = await readModelTensors(path.join(golden, "hf_text_model"));
     for (const key of tensors.keys()) if (key.startsWith("pooler.")) tensors.delete(key);
-    const { head, task } = await loadTextModel(await folderWith(tensors, await configOf("hf_text_model")));
+    const bare = await folderWith(tensors, await configOf("hf_text_model"));
+    const { head, task } = await loadTextModel(bare);
     expect([head, task]).toEqual([null, null]);
+    // Hugging Face's body always has one: it is written as zeros, and read as none.
+    const folder = await mkdtemp(path.join(root.path, "pooler"));
+    const { model, parameters } = await readTextModel(bare);
+    await writeTextModel(folder, parameters, model);
+    const written = await readModelTensors(folder);
+    expect(written.get("pooler.dense.weight")).toEqual(hostTensor([32, 32], new Float32Array(32 * 32)));
+    expect(written.get("pooler.dense.bias")).toEqual(hostTensor([32], new Float32Array(32)));
+    expect((await loadTextModel(folder)).head).toBeNull();
   });
 
   it("knows a classifier by its tensors where the file doesn't say", async () => {

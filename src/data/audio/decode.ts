@@ -31,10 +31,10 @@ const MP3_SLACK = 2304;
  */
 export async function decodeAudio(bytes: Uint8Array): Promise<RawAudio> {
   const format = detectFormat(bytes);
-  const audio = format === "wav" ? decodeWav(bytes) : mixDown(await DECODE[format](bytes));
-  // Zero times a number is zero, but for infinity and NaN.
+  const audio = format === "wav" ? decodeWav(bytes) : await DECODE[format](bytes);
+  // Zero times a number is zero, but for infinity and NaN; FLAC holds nothing but whole numbers.
   let probe = 0;
-  for (let i = 0; i < audio.samples.length; i++) probe += audio.samples[i]! * 0;
+  if (format !== "flac") for (let i = 0; i < audio.samples.length; i++) probe += audio.samples[i]! * 0;
   if (probe !== 0) throw new Error(`sample ${audio.samples.findIndex((value) => !Number.isFinite(value))} isn't a finite number`);
   return audio;
 }
@@ -86,6 +86,22 @@ function mixDown({ channelData, sampleRate }: Decoded): RawAudio {
   return { samples, sampleRate };
 }
 
+/** Added to a small number and taken away again, it leaves the nearest whole one. */
+const ROUNDING = 1.5 * 2 ** 52;
+
+/** The mean of channels of whole numbers that the decoder of FLAC divided by the largest one: full scale is one more, as in WAV. */
+function mixDownIntegers({ channelData, sampleRate }: Decoded, bits: number): RawAudio {
+  const full = 2 ** (bits - 1);
+  const samples = new Float32Array(channelData[0]!.length);
+  const channels = channelData.length;
+  for (let i = 0; i < samples.length; i++) {
+    let sum = 0;
+    for (let channel = 0; channel < channels; channel++) sum += channelData[channel]![i]! * (full - 1) + ROUNDING - ROUNDING;
+    samples[i] = sum / (full * channels);
+  }
+  return { samples, sampleRate };
+}
+
 /** A decoder in WASM: loaded and made when first needed, used by one file at a time, made anew after a failure. */
 class SharedDecoder<D extends { readonly ready: Promise<void> }> {
   readonly #lane = new Lanes(1);
@@ -113,18 +129,18 @@ const mp3Decoder = new SharedDecoder(async () => new (await import("mpg123-decod
 
 /** The decoders in WASM leave out what they can't decode, so that each result is held against what the headers promise. */
 const DECODE = {
-  flac: async (bytes: Uint8Array): Promise<Decoded> => {
+  flac: async (bytes: Uint8Array): Promise<RawAudio> => {
     const info = readFlacHeader(bytes, bytes.length)!;
     const decoded = await flacDecoder.run((decoder) => decoder.decodeFile(bytes.subarray(id3Length(bytes)))).catch(corrupt("FLAC"));
-    return rescaled(complete("FLAC", decoded, info), info.bitsPerSample);
+    return mixDownIntegers(complete("FLAC", decoded, info), info.bitsPerSample);
   },
-  vorbis: async (bytes: Uint8Array): Promise<Decoded> => {
+  vorbis: async (bytes: Uint8Array): Promise<RawAudio> => {
     const info = readOgg(bytes);
     const decoded = await vorbisDecoder.run((decoder) => decoder.decodeFile(bytes)).catch(corrupt("Ogg Vorbis"));
     // A stream cut out of a longer one begins later than at 0.
-    return complete("Ogg Vorbis", decoded, { ...info, frames: Math.min(info.frames, decoded.samplesDecoded) });
+    return mixDown(complete("Ogg Vorbis", decoded, { ...info, frames: Math.min(info.frames, decoded.samplesDecoded) }));
   },
-  mp3: async (bytes: Uint8Array): Promise<Decoded> => {
+  mp3: async (bytes: Uint8Array): Promise<RawAudio> => {
     const info = readMp3(bytes);
     const decoded = await mp3Decoder
       .run(async (decoder) => {
@@ -135,18 +151,9 @@ const DECODE = {
       .catch(corrupt("MP3"));
     // The walk over the frames saw that all are there; decoders differ in how much of the first and last ones is sound.
     const close = Math.abs(decoded.samplesDecoded - info.frames) <= MP3_SLACK;
-    return complete("MP3", decoded, close ? { ...info, frames: decoded.samplesDecoded } : info);
+    return mixDown(complete("MP3", decoded, close ? { ...info, frames: decoded.samplesDecoded } : info));
   },
 };
-
-/** The decoder of FLAC divides by the largest integer; full scale is one more, as in WAV. */
-function rescaled(decoded: Decoded, bits: number): Decoded {
-  const full = 2 ** (bits - 1);
-  for (const channel of decoded.channelData) {
-    for (let i = 0; i < channel.length; i++) channel[i] = Math.round(channel[i]! * (full - 1)) / full;
-  }
-  return decoded;
-}
 
 function complete(
   format: string,

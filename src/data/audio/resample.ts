@@ -1,4 +1,6 @@
 /** Changes the sample rate by band-limited interpolation with a Kaiser-windowed sinc (Smith, "Digital Audio Resampling"). */
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "./format.js";
 
 /** Half the kernel's width in periods of the lower of both rates. */
@@ -12,7 +14,14 @@ const MAX_PHASES = 1024;
 const MIN_PHASES = 64;
 const MAX_TABLES = 8;
 
+/** Samples, or outputs where these are more, that are computed at once. */
+const BLOCK = 32_768;
+const PAGE = 65_536;
+
 interface Kernel {
+  /** Both rates without their common divisor: that of the output, and of the input. */
+  readonly up: number;
+  readonly down: number;
   /** One row of weights a phase, and one more: (phases + 1, taps). */
   readonly table: Float64Array;
   readonly phases: number;
@@ -39,15 +48,7 @@ export function resample(samples: Float32Array<ArrayBuffer>, from: number, to: n
   }
   if (from === to) return samples;
   const divisor = greatestCommonDivisor(from, to);
-  const up = to / divisor;
-  const down = from / divisor;
-  const kernel = kernelOf(up, down);
-  const out = new Float32Array(resampledLength(samples.length, from, to));
-  const padded = new Float64Array(kernel.center + samples.length + kernel.taps);
-  padded.set(samples, kernel.center);
-  if (up === kernel.phases) convolve(padded, kernel, down, out);
-  else convolveBetween(padded, kernel, up, down, out);
-  return out;
+  return convolve(samples, kernelOf(to / divisor, from / divisor), resampledLength(samples.length, from, to));
 }
 
 /** Samples of {@link resample}'s output. */
@@ -55,51 +56,68 @@ export function resampledLength(samples: number, from: number, to: number): numb
   return Math.ceil((samples * to) / from);
 }
 
-/** Every output falls on a row of the table. */
-function convolve(padded: Float64Array, { table, phases, taps }: Kernel, down: number, out: Float32Array): void {
-  const step = Math.floor(down / phases);
-  const phaseStep = down % phases;
-  let at = 0;
-  let phase = 0;
-  for (let j = 0; j < out.length; j++) {
-    out[j] = dot(table, phase * taps, padded, at, taps);
-    at += step;
-    phase += phaseStep;
-    if (phase >= phases) {
-      phase -= phases;
-      at += 1;
-    }
+/** The outputs, some at a time: rows of the kernel's table over the samples. */
+function convolve(samples: Float32Array<ArrayBuffer>, kernel: Kernel, length: number): Float32Array<ArrayBuffer> {
+  const { up, down, phases, taps, center } = kernel;
+  const convolver = (shared ??= openConvolver());
+  const block = Math.max(1, Math.floor(BLOCK * Math.min(1, up / down)));
+  const span = Math.ceil((block * down) / up) + taps + 1;
+  const [table, input, output] = convolver.reserve(kernel, span, block);
+  const out = new Float32Array(length);
+  for (let start = 0; start < length; start += block) {
+    const count = Math.min(block, length - start);
+    const first = Math.floor((start * down) / up);
+    // What lies before the first sample and after the last is silence.
+    const from = Math.max(0, first - center);
+    const before = from - (first - center);
+    const known = samples.subarray(from, first - center + span);
+    input.fill(0, 0, before);
+    input.set(known, before);
+    input.fill(0, before + known.length);
+    convolver.run(output.byteOffset, input.byteOffset, table, count, taps, phases, up, down, (start * down) % up);
+    out.set(output.subarray(0, count), start);
+  }
+  return out;
+}
+
+/** The exports of `resample.wasm` (`wasm/resample.c`). */
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  readonly __heap_base: { readonly value: number };
+  resample(...args: number[]): void;
+}
+
+/** The loop in WASM, with memory for a table and a block of samples; the table stays until another is asked for. */
+class Convolver {
+  #kernel: Kernel | undefined;
+
+  constructor(private readonly exports: Exports) {}
+
+  /** Where the table of a kernel lies, and room for the samples and outputs of a block. */
+  reserve(kernel: Kernel, samples: number, outputs: number): [table: number, input: Float64Array, output: Float32Array] {
+    const { memory, __heap_base } = this.exports;
+    const table = Math.ceil(__heap_base.value / 16) * 16;
+    const input = table + kernel.table.byteLength;
+    const output = input + 8 * samples;
+    const missing = output + 4 * outputs - memory.buffer.byteLength;
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+    if (this.#kernel !== kernel) new Float64Array(memory.buffer, table, kernel.table.length).set(kernel.table);
+    this.#kernel = kernel;
+    return [table, new Float64Array(memory.buffer, input, samples), new Float32Array(memory.buffer, output, outputs)];
+  }
+
+  run(...args: number[]): void {
+    this.exports.resample(...args);
   }
 }
 
-/** Outputs fall between two rows: linear interpolation. */
-function convolveBetween(padded: Float64Array, { table, phases, taps }: Kernel, up: number, down: number, out: Float32Array): void {
-  for (let j = 0; j < out.length; j++) {
-    const at = Math.floor((j * down) / up);
-    const position = (((j * down) % up) / up) * phases;
-    const row = Math.floor(position);
-    const low = dot(table, row * taps, padded, at, taps);
-    const high = dot(table, (row + 1) * taps, padded, at, taps);
-    out[j] = low + (position - row) * (high - low);
-  }
-}
+let shared: Convolver | undefined;
 
-function dot(table: Float64Array, row: number, padded: Float64Array, at: number, taps: number): number {
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  for (const end = row + taps; row < end; row += 8, at += 8) {
-    a += table[row]! * padded[at]!;
-    b += table[row + 1]! * padded[at + 1]!;
-    c += table[row + 2]! * padded[at + 2]!;
-    d += table[row + 3]! * padded[at + 3]!;
-    a += table[row + 4]! * padded[at + 4]!;
-    b += table[row + 5]! * padded[at + 5]!;
-    c += table[row + 6]! * padded[at + 6]!;
-    d += table[row + 7]! * padded[at + 7]!;
-  }
-  return a + b + (c + d);
+function openConvolver(): Convolver {
+  const file = fileURLToPath(new URL("../../../dist/wasm/resample.wasm", import.meta.url));
+  if (!existsSync(file)) throw new Error(`resample: ${file} is missing\nrun npm run build`);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), {});
+  return new Convolver(exports as unknown as Exports);
 }
 
 function kernelOf(up: number, down: number): Kernel {
@@ -134,7 +152,7 @@ function makeKernel(up: number, down: number): Kernel {
     // A constant stays one to the last bit or so.
     for (let tap = 0; tap < taps; tap++) row[tap]! /= sum;
   }
-  return { table, phases, taps, center };
+  return { up, down, table, phases, taps, center };
 }
 
 /** The modified Bessel function of order 0, by its power series. */

@@ -19,6 +19,7 @@ import { type TextModel, textFromConfig, textToConfig } from "./huggingface-conf
 const PREFIX = "data2vec_text.";
 
 const TYPES = "embeddings.token_type_embeddings.weight";
+const POOLER = "pooler.dense";
 
 /** Tensors of heads; of them only the classifier of whole sequences is read. */
 const HEADS = /^(lm_head|qa_outputs|classifier)\./;
@@ -51,10 +52,12 @@ export async function readTextModel(folder: string): Promise<LoadedTextModel> {
   for (const name of leftOut) tensors.delete(name);
   const left = leftOut.length === 0 ? [] : [`${folder}: the head (${headOf(leftOut)}) is left out; only the body is read`];
   // A table of one type that is all zeros changes nothing: there was none, as in the models of fairseq.
-  const types = tensors.get(TYPES);
-  if (types !== undefined && model.model.typeVocabSize === 1 && toFloat32(types, TYPES).every((value) => value === 0)) {
+  if (tensors.has(TYPES) && model.model.typeVocabSize === 1 && isZero(tensors, TYPES)) {
     model.model = { ...model.model, typeVocabSize: 0 };
   }
+  const pooler = [`${POOLER}.weight`, `${POOLER}.bias`];
+  // The same with a pooler.
+  if (pooler.every((name) => tensors.has(name) && isZero(tensors, name))) for (const name of pooler) tensors.delete(name);
   const imported = fromHuggingFace(tensors, model, folder);
   return { model, parameters: imported.parameters, notes: [...notes, ...left, ...imported.notes] };
 }
@@ -66,12 +69,22 @@ export async function writeTextModel(folder: string, parameters: ReadonlyMap<str
   await writeText(path.join(folder, "config.json"), `${json}\n`);
 }
 
-/** The tensors that Hugging Face knows for these parameters, with the prefix `data2vec_text.` when there is a head for sequences. */
+/**
+ * The tensors that Hugging Face knows for these parameters, with the prefix `data2vec_text.` when there is a head for sequences. What it always
+ * has and the model lacks (token types; the pooler of a body) is zeros, which are read as none.
+ */
 export function toHuggingFace(parameters: ReadonlyMap<string, HostTensor>, model: TextModel): Map<string, HostTensor> {
   const tensors = exportTensors(parameters, textTensorRules(model));
   const { typeVocabSize, dim } = model.model;
   if (typeVocabSize === 0) tensors.set(TYPES, hostTensor([1, dim], new Float32Array(dim)));
-  if (model.labels === null) return tensors;
+  if (model.labels === null) {
+    // Without one, Hugging Face would draw a pooler at random whenever it loads the body, and say so.
+    if (!tensors.has(`${POOLER}.weight`)) {
+      tensors.set(`${POOLER}.weight`, hostTensor([dim, dim], new Float32Array(dim * dim)));
+      tensors.set(`${POOLER}.bias`, hostTensor([dim], new Float32Array(dim)));
+    }
+    return tensors;
+  }
   return new Map([...tensors].map(([name, tensor]) => [name.startsWith("classifier.") ? name : PREFIX + name, tensor]));
 }
 
@@ -125,12 +138,16 @@ export function textTensorRules({ model, labels }: TextModel): TensorRule[] {
 
   // Hugging Face makes a pooler only on request, and never under a head for sequences.
   if (labels === null) {
-    dense("pooler.dense", "pooler.dense", dim, dim, "absent");
+    dense(POOLER, "pooler.dense", dim, dim, "absent");
   } else {
     dense("classifier.dense", "classifier.dense", dim, dim);
     dense("classifier.out_proj", "classifier.output", labels.length, dim);
   }
   return rules;
+}
+
+function isZero(tensors: ReadonlyMap<string, HostTensor>, name: string): boolean {
+  return toFloat32(tensors.get(name)!, name).every((value) => value === 0);
 }
 
 /** The parts of a head by the beginnings of its tensors' names. */
