@@ -12,18 +12,14 @@ constexpr size_t kMostShared = 99 * 1024;
 constexpr int64_t kEnoughBlocks = 528;
 
 template <typename Tile>
-constexpr size_t stageSize() {
-  return 2 * Tile::rowsSize + 2 * Tile::columnsSize;
-}
+constexpr size_t stageSize = 2 * Tile::rowsSize + 2 * Tile::columnsSize;
 template <typename Tile>
-constexpr int stagesOf() {
-  return 2 * stageSize<Tile>() * sizeof(typename Tile::T) <= kMostShared ? 2 : 1;
-}
+constexpr int stagesOf = 2 * stageSize<Tile> * sizeof(typename Tile::T) <= kMostShared ? 2 : 1;
 
 // partials [parts][heads][tokens][tokens]; with one part d_bias itself, which is added to.
 template <typename Tile, typename T>
 __global__ void __launch_bounds__(kThreads) gradBiasKernel(AttentionGradient<T> g, float* partials, int32_t parts, bool aligned) {
-  constexpr int kStages = stagesOf<Tile>();
+  constexpr int kStages = stagesOf<Tile>;
   DYNAMIC_SHARED(shared, T);
   const AttentionShape<T>& s = g.shape;
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
@@ -38,7 +34,7 @@ __global__ void __launch_bounds__(kThreads) gradBiasKernel(AttentionGradient<T> 
     return b;
   };
   const auto fetch = [&](int32_t b, int stage) {
-    T* queries = shared + stage * stageSize<Tile>();
+    T* queries = shared + stage * stageSize<Tile>;
     T* keyRows = queries + 2 * Tile::rowsSize;
     const int32_t keys = s.keys(b) - key0;
     copyRows<Tile, kRows>(queries, s.qkv + s.qkvOf(b, h, 0) + query0 * s.qkvStep(), s.qkvStep(), rows, s.headDim, aligned);
@@ -62,7 +58,7 @@ __global__ void __launch_bounds__(kThreads) gradBiasKernel(AttentionGradient<T> 
     cp_async_wait<0>();
     __syncthreads();
     if (kStages == 2 && next < end) fetch(next, 1 - stage);
-    const T* queries = shared + stage * stageSize<Tile>();
+    const T* queries = shared + stage * stageSize<Tile>;
     const T* keyRows = queries + 2 * Tile::rowsSize;
     float scores[Tile::fragments][4], gradients[Tile::fragments][4];
     multiplyRows<Tile>(scores, queries + warp * 16 * Tile::pitch, keyRows, lane);
@@ -120,7 +116,7 @@ void attentionGradBias(const AttentionGradient<T>& g, float* partials) {
   attend::withTile<T>(s.headDim, [&](auto tile) {
     using Tile = decltype(tile);
     const int32_t parts = attend::partsOf<Tile>(s);
-    const size_t bytes = sizeof(T) * attend::stagesOf<Tile>() * attend::stageSize<Tile>();
+    const size_t bytes = sizeof(T) * attend::stagesOf<Tile> * attend::stageSize<Tile>;
     const dim3 grid(attend::tilesOf(s.tokens, Tile::columns), attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads * parts));
     launch("attention_grad", attend::gradBiasKernel<Tile, T>, grid, attend::kThreads, bytes, g, partials, parts,
            attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut}));
