@@ -9,10 +9,7 @@ export const regress: TaskKind = {
   statsLength: 4,
   loss: (values, _lengths, { targets }) => {
     const { device, shape } = values;
-    const rows = device.fromIndices(
-      Int32Array.from({ length: shape[0] }, (_, row) => row),
-      [shape[0]],
-    );
+    const rows = device.fixedIndices(`rows of ${shape[0]}`, [shape[0]], () => Int32Array.from({ length: shape[0] }, (_, row) => row));
     return regression(values, targets, rows, { beta: 0, scale: 1 });
   },
   trainingMetrics: (stats) => ({ loss: stats[REGRESSION_STATS.loss] }),

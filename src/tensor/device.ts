@@ -25,6 +25,7 @@ export class Device implements Disposable {
   readonly #arena: Arena;
   readonly #lifetime: Lifetime & { ended: boolean } = { ended: false };
   readonly #path: string[] = [];
+  readonly #fixed = new Map<string, Tensor<"i32">>();
   #scope: Scope | null = null;
   #allocated: Pointer[] | null = null;
   #observer: ((tensor: Tensor) => void) | null = null;
@@ -94,6 +95,20 @@ export class Device implements Disposable {
   fromIndices(values: Int32Array, shape: Shape, label = "indices"): Tensor<"i32"> {
     const tensor = this.empty(shape, label, "i32");
     tensor.write(values);
+    return tensor;
+  }
+
+  /**
+   * Indices that follow from `key` alone (which names the shape), made once and kept until the device is closed: after the first time a step
+   * takes nothing from the host for them, so that it can be recorded.
+   */
+  fixedIndices(key: string, shape: Shape, make: () => Int32Array): Tensor<"i32"> {
+    let tensor = this.#fixed.get(key);
+    if (tensor === undefined) {
+      tensor = this.state(shape, key, "i32");
+      tensor.write(make());
+      this.#fixed.set(key, tensor);
+    }
     return tensor;
   }
 

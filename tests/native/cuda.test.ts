@@ -5,7 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-const SOURCES = ["tests/native/cuda/emulation.cc", ...["block", "fiber", "mma", "runtime"].map((name) => `native/cuda/emulation/${name}.cc`)];
+const SOURCES = [
+  "tests/native/cuda/emulation.cc",
+  ...["block", "fiber", "mma", "runtime"].map((name) => `native/cuda/emulation/${name}.cc`),
+];
 const FLAGS = ["-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-Inative", "-Iinclude"];
 
 describe("the emulation of CUDA", () => {

@@ -1,13 +1,37 @@
 /** Training on an engine that records its steps and replays them gives the same bits as training that doesn't. */
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backend/backend.js";
+import { Philox } from "../../src/backend/philox.js";
+import { speech } from "../../src/modalities/speech/speech.js";
+import { text } from "../../src/modalities/text/text.js";
 import { Device } from "../../src/tensor/device.js";
+import { loadConfig } from "../../src/train/config.js";
+import { pretrain } from "../../src/train/pretrain.js";
+import { smallConfig as speechConfig, writeClips } from "../modalities/speech-clips.js";
 import { cudaEngines } from "../ops/engines.js";
 import { metricsOf, runFinetuning, runPretraining, smallConfig, temporaryFolder, writeIdx } from "./small-run.js";
 
 const folder = await temporaryFolder();
 const data = await writeIdx(path.join(folder, "data"));
+
+const SMALL_TEXT = [
+  "model.vocabSize=280",
+  "model.maxPositions=32",
+  "model.dim=16",
+  "model.depth=2",
+  "model.heads=2",
+  "model.averageTopKLayers=2",
+  "data.tokensPerSample=32",
+  "train.batchSize=4",
+  "train.logEvery=1",
+  "train.steps=3",
+];
+
+async function drain(reports: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of reports);
+}
 
 /** Runs on an engine; counts the replays. */
 async function run(backend: Backend, name: string, captured: boolean, start: (device: Device, out: string) => Promise<unknown>) {
@@ -33,12 +57,35 @@ async function run(backend: Backend, name: string, captured: boolean, start: (de
 
 describe.each(cudaEngines)("captured training on $name", ({ name, open }) => {
   it("of pretraining", { timeout: 120_000 }, async () => {
-    const config = smallConfig("pretrain", { train: { steps: 4, accumulate: 2 } });
+    const config = smallConfig("pretrain", { train: { steps: 3, accumulate: 2 } });
     const start = (device: Device, out: string) => runPretraining({ device, config, data, out });
     const captured = await run(open(), `${name} pretrain-captured`, true, start);
     const eager = await run(open(), `${name} pretrain-eager`, false, start);
     expect(captured.metrics).toEqual(eager.metrics);
-    expect(captured.replays).toBeGreaterThan(6);
+    expect(captured.replays).toBeGreaterThan(4);
+  });
+
+  it("of pretraining on speech", { timeout: 240_000 }, async () => {
+    const clips = await writeClips(path.join(folder, `${name} clips`));
+    const config = speechConfig("pretrain", { train: { steps: 3 } });
+    const start = (device: Device, out: string) => drain(pretrain({ modality: speech, device, config, data: clips, out }));
+    const captured = await run(open(), `${name} speech-captured`, true, start);
+    const eager = await run(open(), `${name} speech-eager`, false, start);
+    expect(captured.metrics).toEqual(eager.metrics);
+    expect(captured.replays).toBeGreaterThan(1);
+  });
+
+  it("of pretraining on text", { timeout: 120_000 }, async () => {
+    const corpus = path.join(folder, `${name}.txt`);
+    const random = new Philox(1, "corpus");
+    const line = () => Array.from({ length: 12 }, () => ["the", "cat", "sees", "a", "moss", "grows"][random.int(6)]).join(" ");
+    await writeFile(corpus, Array.from({ length: 60 }, line).join("\n"));
+    const config = await loadConfig(text, "pretrain", { preset: "tiny", set: SMALL_TEXT });
+    const start = (device: Device, out: string) => drain(pretrain({ modality: text, device, config, data: corpus, out }));
+    const captured = await run(open(), `${name} text-captured`, true, start);
+    const eager = await run(open(), `${name} text-eager`, false, start);
+    expect(captured.metrics).toEqual(eager.metrics);
+    expect(captured.replays).toBeGreaterThan(1);
   });
 
   it("of fine-tuning that begins with the head alone", { timeout: 120_000 }, async () => {
@@ -47,6 +94,6 @@ describe.each(cudaEngines)("captured training on $name", ({ name, open }) => {
     const captured = await run(open(), `${name} finetune-captured`, true, start);
     const eager = await run(open(), `${name} finetune-eager`, false, start);
     expect(captured.metrics).toEqual(eager.metrics);
-    expect(captured.replays).toBeGreaterThan(2);
+    expect(captured.replays).toBeGreaterThan(1);
   });
 });

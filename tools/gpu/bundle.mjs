@@ -14,7 +14,7 @@ const target = path.resolve(process.argv[2] ?? path.join(root, "build-gpu/data2v
 const ADDON = "build-native/Release/data2vec.node";
 const EMULATED = "build-emulated/Release/cuda-emulated.node";
 const COPIED = ["dist", "include", "package.json", "LICENSE", "NOTICE", ADDON, "examples/data", "tests/golden"];
-const TESTS = ["devices.ts", "ops", "golden", "train/captured.test.ts", "train/small-run.ts"];
+const TESTS = ["devices.ts", "ops", "golden", "train/captured.test.ts", "train/small-run.ts", "modalities/speech-clips.ts"];
 
 for (const needed of ["dist/index.js", ADDON]) {
   if (!existsSync(path.join(root, needed))) throw new Error(`${needed} is missing: run \`npm run build\` and \`npm run build:native\``);

@@ -8,8 +8,8 @@
 
 namespace data2vec::emulation {
 
-thread_local Thread* current = nullptr;
-thread_local Block block{};
+__thread Thread* current = nullptr;
+__thread Block block{};
 
 namespace {
 

@@ -56,8 +56,8 @@ struct Block {
 };
 
 // One emulation per thread of the process; fibers never change thread.
-extern thread_local __attribute__((tls_model("initial-exec"))) Thread* current;
-extern thread_local __attribute__((tls_model("initial-exec"))) Block block;
+extern __thread Thread* current;
+extern __thread Block block;
 
 inline int laneOf() { return current->id % 32; }
 

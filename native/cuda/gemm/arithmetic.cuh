@@ -20,7 +20,7 @@ template <bool Split>
 struct F32Product {
   template <int Count>
   struct Operand {
-    uint32_t high[Count], low[Split ? Count : 1];
+    uint32_t high[Count], low[Split ? Count : 1] = {};
 
     __device__ __forceinline__ void set(int i, float value) {
       high[i] = toTf32(value);

@@ -122,5 +122,5 @@ export function positionRows({ maxPositions, paddingId }: Pick<TextEncoderConfig
 }
 
 function zeros(like: Tensor): Tensor {
-  return like.device.fromIndices(new Int32Array(like.count), like.shape, "types");
+  return like.device.fixedIndices(`types of ${like.shape.join(" x ")} tokens`, like.shape, () => new Int32Array(like.count));
 }

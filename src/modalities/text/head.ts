@@ -82,6 +82,6 @@ export class TextClassifier extends Module implements TaskHead {
 /** The first token of each sample of (batch, tokens, dim), as (batch, dim). */
 function firstToken(last: Tensor): Tensor {
   const [batch, tokens] = last.shape;
-  const first = Int32Array.from({ length: batch }, (_, sample) => sample * tokens);
-  return gatherRows(last, last.device.fromIndices(first, [batch], "first tokens"));
+  const first = () => Int32Array.from({ length: batch }, (_, sample) => sample * tokens);
+  return gatherRows(last, last.device.fixedIndices(`first of ${batch} x ${tokens} tokens`, [batch], first));
 }

@@ -50,7 +50,7 @@ export class VisionHead implements TaskHead {
     if (this.pooling === "none") return null;
     if (this.#pooler !== null) return this.#pooler.norm.forward(meanPool(last, 1));
     const [batch, tokens] = last.shape;
-    const first = Int32Array.from({ length: batch }, (_, sample) => sample * tokens);
-    return gatherRows(last, last.device.fromIndices(first, [batch]));
+    const first = () => Int32Array.from({ length: batch }, (_, sample) => sample * tokens);
+    return gatherRows(last, last.device.fixedIndices(`first of ${batch} x ${tokens} tokens`, [batch], first));
   }
 }

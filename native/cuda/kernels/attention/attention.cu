@@ -33,8 +33,8 @@ void backward(const AttentionShape<T>& shape, float* dQkv, float* dBias, const f
   const bool tiled = onTensorCores(shape.headDim);
   const size_t scratch = tiled && dBias != nullptr ? attentionGradBiasScratch(shape) : 0;
   auto* delta = static_cast<float*>(context().workspace((rows + scratch) * sizeof(float)));
-  const AttentionGradient<T> gradient{shape,     reinterpret_cast<T*>(dQkv), dBias, reinterpret_cast<const T*>(dOut), reinterpret_cast<const T*>(out),
-                                      logSumExp, delta};
+  const AttentionGradient<T> gradient{
+      shape, reinterpret_cast<T*>(dQkv), dBias, reinterpret_cast<const T*>(dOut), reinterpret_cast<const T*>(out), logSumExp, delta};
   attentionDelta(gradient);
   if (!tiled) return attentionGradSimple(gradient);
   attentionGradQuery(gradient);
@@ -57,8 +57,9 @@ void attention_grad(float *d_qkv, float *d_bias, const float *d_out, const float
                     const float *bias, const int32_t *lengths, const uint32_t *rng, int32_t batch, int32_t tokens, int32_t heads,
                     int32_t head_dim, float dropout, int32_t purpose) {
   if (batch == 0 || tokens == 0 || heads == 0) return;
+  const auto run = [&](const auto& shape) { backward(shape, d_qkv, d_bias, d_out, out, log_sum_exp); };
   if (activation() == Element::f32)
-    backward(shapeOf<float>(qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose), d_qkv, d_bias, d_out, out, log_sum_exp);
+    run(shapeOf<float>(qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose));
   else
-    backward(shapeOf<bf16>(qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose), d_qkv, d_bias, d_out, out, log_sum_exp);
+    run(shapeOf<bf16>(qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose));
 }

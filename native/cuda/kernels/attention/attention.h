@@ -30,6 +30,8 @@ struct AttentionShape {
     return b * (tokens * qkvStep()) + (static_cast<int64_t>(part) * heads + h) * headDim;
   }
   __device__ int64_t outOf(int32_t b, int32_t h) const { return b * (tokens * outStep()) + static_cast<int64_t>(h) * headDim; }
+  // The row of the bias of a query; with `heads` as its head, the size of the bias.
+  __host__ __device__ int64_t biasOf(int32_t h, int32_t query) const { return (static_cast<int64_t>(h) * tokens + query) * tokens; }
   // The row of log_sum_exp, and of delta.
   __device__ int64_t statisticsOf(int32_t b, int32_t h) const { return (static_cast<int64_t>(b) * heads + h) * tokens; }
   // The block of four random numbers that holds those of key 0 of a query.

@@ -19,11 +19,10 @@ __global__ void __launch_bounds__(kThreads) forwardKernel(AttentionShape<T> s, T
     T* stage = stages + step % 2 * (2 * Tile::columnsSize);
     const int32_t key = step * Tile::columns;
     for (int part = 1; part < 3; ++part) {
-      copyRows<Tile, Tile::columns>(stage + (part - 1) * Tile::columnsSize, s.qkv + s.qkvOf(b, h, part) + key * s.qkvStep(), s.qkvStep(), keys - key,
-                                    s.headDim, aligned);
+      copyPart<Tile, Tile::columns>(stage + (part - 1) * Tile::columnsSize, s, b, h, part, key, keys, aligned);
     }
   };
-  copyRows<Tile, kRows>(queries, s.qkv + s.qkvOf(b, h, 0) + query0 * s.qkvStep(), s.qkvStep(), s.tokens - query0, s.headDim, aligned);
+  copyPart<Tile, kRows>(queries, s, b, h, 0, query0, s.tokens, aligned);
   if (steps > 0) fetch(0);
   cp_async_commit();
 
@@ -49,7 +48,7 @@ __global__ void __launch_bounds__(kThreads) forwardKernel(AttentionShape<T> s, T
       for (int e = 0; e < 4; ++e) {
         const int32_t query = own0 + group + e / 2 * 8, key = key0 + j * 8 + 2 * member + e % 2;
         float score = scores[j][e] * s.scale;
-        if (s.bias != nullptr && query < s.tokens && key < keys) score += s.bias[(static_cast<int64_t>(h) * s.tokens + query) * s.tokens + key];
+        if (s.bias != nullptr && query < s.tokens && key < keys) score += s.bias[s.biasOf(h, query) + key];
         scores[j][e] = key < keys ? score : -INFINITY;
         largest[e / 2] = fmaxf(largest[e / 2], scores[j][e]);
       }
@@ -91,7 +90,8 @@ __global__ void __launch_bounds__(kThreads) forwardKernel(AttentionShape<T> s, T
     const int32_t query = own0 + group + half * 8;
     if (member == 0 && query < s.tokens) logSumExp[s.statisticsOf(b, h) + query] = keys > 0 ? largest[half] + logf(total[half]) : -INFINITY;
   }
-  storeRows<Tile>(out + s.outOf(b, h) + own0 * s.outStep(), s.outStep(), s.tokens - own0, s.headDim, sums, inverse[0], inverse[1], lane, aligned);
+  T* to = out + s.outOf(b, h) + own0 * s.outStep();
+  storeRows<Tile>(to, s.outStep(), s.tokens - own0, s.headDim, sums, inverse[0], inverse[1], lane, aligned);
 }
 
 }  // namespace attend

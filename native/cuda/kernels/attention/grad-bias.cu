@@ -12,25 +12,21 @@ constexpr size_t kMostShared = 99 * 1024;
 constexpr int64_t kEnoughBlocks = 528;
 
 template <typename Tile>
-constexpr size_t stageSize() {
-  return 2 * Tile::rowsSize + 2 * Tile::columnsSize;
-}
+constexpr size_t stageSize = 2 * Tile::rowsSize + 2 * Tile::columnsSize;
 template <typename Tile>
-constexpr int stagesOf() {
-  return 2 * stageSize<Tile>() * sizeof(typename Tile::T) <= kMostShared ? 2 : 1;
-}
+constexpr int stagesOf = 2 * stageSize<Tile> * sizeof(typename Tile::T) <= kMostShared ? 2 : 1;
 
 // partials [parts][heads][tokens][tokens]; with one part d_bias itself, which is added to.
 template <typename Tile, typename T>
 __global__ void __launch_bounds__(kThreads) gradBiasKernel(AttentionGradient<T> g, float* partials, int32_t parts, bool aligned) {
-  constexpr int kStages = stagesOf<Tile>();
+  constexpr int kStages = stagesOf<Tile>;
   DYNAMIC_SHARED(shared, T);
   const AttentionShape<T>& s = g.shape;
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
   const auto key0 = static_cast<int32_t>(blockIdx.x) * Tile::columns, query0 = static_cast<int32_t>(blockIdx.y) * kRows;
   const int32_t h = static_cast<int32_t>(blockIdx.z) % s.heads, part = static_cast<int32_t>(blockIdx.z) / s.heads;
   const int32_t partSize = (s.batch + parts - 1) / parts, end = min(s.batch, (part + 1) * partSize);
-  const int32_t own0 = query0 + warp * 16, rows = s.tokens - query0;
+  const int32_t own0 = query0 + warp * 16;
 
   // The first sample from b on that has a key in this tile.
   const auto sampleFrom = [&](int32_t b) {
@@ -38,13 +34,12 @@ __global__ void __launch_bounds__(kThreads) gradBiasKernel(AttentionGradient<T> 
     return b;
   };
   const auto fetch = [&](int32_t b, int stage) {
-    T* queries = shared + stage * stageSize<Tile>();
+    T* queries = shared + stage * stageSize<Tile>;
     T* keyRows = queries + 2 * Tile::rowsSize;
-    const int32_t keys = s.keys(b) - key0;
-    copyRows<Tile, kRows>(queries, s.qkv + s.qkvOf(b, h, 0) + query0 * s.qkvStep(), s.qkvStep(), rows, s.headDim, aligned);
-    copyRows<Tile, kRows>(queries + Tile::rowsSize, g.dOut + s.outOf(b, h) + query0 * s.outStep(), s.outStep(), rows, s.headDim, aligned);
-    copyRows<Tile, Tile::columns>(keyRows, s.qkv + s.qkvOf(b, h, 1) + key0 * s.qkvStep(), s.qkvStep(), keys, s.headDim, aligned);
-    copyRows<Tile, Tile::columns>(keyRows + Tile::columnsSize, s.qkv + s.qkvOf(b, h, 2) + key0 * s.qkvStep(), s.qkvStep(), keys, s.headDim, aligned);
+    copyPart<Tile, kRows>(queries, s, b, h, 0, query0, s.tokens, aligned);
+    copyOut<Tile, kRows>(queries + Tile::rowsSize, g.dOut, s, b, h, query0, aligned);
+    copyPart<Tile, Tile::columns>(keyRows, s, b, h, 1, key0, s.keys(b), aligned);
+    copyPart<Tile, Tile::columns>(keyRows + Tile::columnsSize, s, b, h, 2, key0, s.keys(b), aligned);
   };
 
   float sums[Tile::fragments][4] = {};
@@ -62,7 +57,7 @@ __global__ void __launch_bounds__(kThreads) gradBiasKernel(AttentionGradient<T> 
     cp_async_wait<0>();
     __syncthreads();
     if (kStages == 2 && next < end) fetch(next, 1 - stage);
-    const T* queries = shared + stage * stageSize<Tile>();
+    const T* queries = shared + stage * stageSize<Tile>;
     const T* keyRows = queries + 2 * Tile::rowsSize;
     float scores[Tile::fragments][4], gradients[Tile::fragments][4];
     multiplyRows<Tile>(scores, queries + warp * 16 * Tile::pitch, keyRows, lane);
@@ -75,14 +70,14 @@ __global__ void __launch_bounds__(kThreads) gradBiasKernel(AttentionGradient<T> 
     b = next;
     if (kStages == 2) stage = 1 - stage;
   }
-  float* to = parts > 1 ? partials + static_cast<int64_t>(part) * s.heads * s.tokens * s.tokens : g.dBias;
+  float* to = parts > 1 ? partials + part * s.biasOf(s.heads, 0) : g.dBias;
 #pragma unroll
   for (int j = 0; j < Tile::fragments; ++j) {
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
       const int32_t query = own0 + lane / 4 + e / 2 * 8, key = key0 + j * 8 + 2 * (lane % 4) + e % 2;
       if (query >= s.tokens || key >= s.tokens) continue;
-      float* element = to + (static_cast<int64_t>(h) * s.tokens + query) * s.tokens + key;
+      float* element = to + s.biasOf(h, query) + key;
       *element = parts > 1 ? sums[j][e] : *element + sums[j][e];
     }
   }
@@ -109,7 +104,7 @@ size_t attentionGradBiasScratch(const AttentionShape<T>& s) {
   size_t floats = 0;
   attend::withTile<T>(s.headDim, [&](auto tile) {
     const int32_t parts = attend::partsOf<decltype(tile)>(s);
-    if (parts > 1) floats = static_cast<size_t>(parts) * static_cast<size_t>(s.heads) * static_cast<size_t>(s.tokens) * static_cast<size_t>(s.tokens);
+    if (parts > 1) floats = static_cast<size_t>(parts * s.biasOf(s.heads, 0));
   });
   return floats;
 }
@@ -120,14 +115,15 @@ void attentionGradBias(const AttentionGradient<T>& g, float* partials) {
   attend::withTile<T>(s.headDim, [&](auto tile) {
     using Tile = decltype(tile);
     const int32_t parts = attend::partsOf<Tile>(s);
-    const size_t bytes = sizeof(T) * attend::stagesOf<Tile>() * attend::stageSize<Tile>();
-    const dim3 grid(attend::tilesOf(s.tokens, Tile::columns), attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads * parts));
+    const size_t bytes = sizeof(T) * attend::stagesOf<Tile> * attend::stageSize<Tile>;
+    const unsigned keyTiles = attend::tilesOf(s.tokens, Tile::columns), queryTiles = attend::tilesOf(s.tokens, attend::kRows);
+    const dim3 grid(keyTiles, queryTiles, static_cast<unsigned>(s.heads * parts));
     launch("attention_grad", attend::gradBiasKernel<Tile, T>, grid, attend::kThreads, bytes, g, partials, parts,
            attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut}));
     if (parts == 1) return;
-    const int64_t elements = static_cast<int64_t>(s.heads) * s.tokens * s.tokens;
-    launch("attention_grad", attend::addBiasParts, static_cast<unsigned>((elements + attend::kThreads - 1) / attend::kThreads), attend::kThreads, 0,
-           g.dBias, static_cast<const float*>(partials), elements, parts);
+    const int64_t elements = s.biasOf(s.heads, 0);
+    const auto blocks = static_cast<unsigned>((elements + attend::kThreads - 1) / attend::kThreads);
+    launch("attention_grad", attend::addBiasParts, blocks, attend::kThreads, 0, g.dBias, static_cast<const float*>(partials), elements, parts);
   });
 }
 

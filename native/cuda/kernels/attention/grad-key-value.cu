@@ -20,13 +20,13 @@ __global__ void __launch_bounds__(kThreads) gradKeyValueKernel(AttentionGradient
 
   const auto fetch = [&](int32_t step) {
     T* stage = stages + step % 2 * (2 * Tile::columnsSize);
-    const int32_t query = step * Tile::columns, rows = s.tokens - query;
-    copyRows<Tile, Tile::columns>(stage, s.qkv + s.qkvOf(b, h, 0) + query * s.qkvStep(), s.qkvStep(), rows, s.headDim, aligned);
-    copyRows<Tile, Tile::columns>(stage + Tile::columnsSize, g.dOut + s.outOf(b, h) + query * s.outStep(), s.outStep(), rows, s.headDim, aligned);
+    const int32_t query = step * Tile::columns;
+    copyPart<Tile, Tile::columns>(stage, s, b, h, 0, query, s.tokens, aligned);
+    copyOut<Tile, Tile::columns>(stage + Tile::columnsSize, g.dOut, s, b, h, query, aligned);
   };
   if (steps > 0) {
-    copyRows<Tile, kRows>(keyRows, s.qkv + s.qkvOf(b, h, 1) + key0 * s.qkvStep(), s.qkvStep(), keys - key0, s.headDim, aligned);
-    copyRows<Tile, kRows>(values, s.qkv + s.qkvOf(b, h, 2) + key0 * s.qkvStep(), s.qkvStep(), keys - key0, s.headDim, aligned);
+    copyPart<Tile, kRows>(keyRows, s, b, h, 1, key0, keys, aligned);
+    copyPart<Tile, kRows>(values, s, b, h, 2, key0, keys, aligned);
     fetch(0);
   }
   cp_async_commit();
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(kThreads) gradKeyValueKernel(AttentionGradient
         float probability = 0.0f, delta = 0.0f;
         if (key < keys && query < s.tokens) {
           float score = scores[j][e] * s.scale;
-          if (s.bias != nullptr) score += s.bias[(static_cast<int64_t>(h) * s.tokens + query) * s.tokens + key];
+          if (s.bias != nullptr) score += s.bias[s.biasOf(h, query) + key];
           probability = exponential<Tile::arithmetic>(score - g.logSumExp[statistics + query]);
           delta = g.delta[statistics + query];
         }
@@ -82,7 +82,8 @@ void attentionGradKeyValue(const AttentionGradient<T>& g) {
     using Tile = decltype(tile);
     const size_t bytes = sizeof(T) * (2 * Tile::rowsSize + 4 * Tile::columnsSize);
     const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));
-    launch("attention_grad", attend::gradKeyValueKernel<Tile, T>, grid, attend::kThreads, bytes, g, attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut, g.dQkv}));
+    launch("attention_grad", attend::gradKeyValueKernel<Tile, T>, grid, attend::kThreads, bytes, g,
+           attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut, g.dQkv}));
   });
 }
 

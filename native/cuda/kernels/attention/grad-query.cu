@@ -20,12 +20,11 @@ __global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T>
     T* stage = stages + step % 2 * (2 * Tile::columnsSize);
     const int32_t key = step * Tile::columns;
     for (int part = 1; part < 3; ++part) {
-      copyRows<Tile, Tile::columns>(stage + (part - 1) * Tile::columnsSize, s.qkv + s.qkvOf(b, h, part) + key * s.qkvStep(), s.qkvStep(), keys - key,
-                                    s.headDim, aligned);
+      copyPart<Tile, Tile::columns>(stage + (part - 1) * Tile::columnsSize, s, b, h, part, key, keys, aligned);
     }
   };
-  copyRows<Tile, kRows>(queries, s.qkv + s.qkvOf(b, h, 0) + query0 * s.qkvStep(), s.qkvStep(), s.tokens - query0, s.headDim, aligned);
-  copyRows<Tile, kRows>(dOut, g.dOut + s.outOf(b, h) + query0 * s.outStep(), s.outStep(), s.tokens - query0, s.headDim, aligned);
+  copyPart<Tile, kRows>(queries, s, b, h, 0, query0, s.tokens, aligned);
+  copyOut<Tile, kRows>(dOut, g.dOut, s, b, h, query0, aligned);
   if (steps > 0) fetch(0);
   cp_async_commit();
 
@@ -45,7 +44,8 @@ __global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T>
     gradientOfScores<Tile>(scores, gradients, s, own, dropout, h, own0, step * Tile::columns, keys, lane);
     multiplyWeights<Tile>(sums, scores, keyRows, lane);
   }
-  storeRows<Tile>(g.dQkv + s.qkvOf(b, h, 0) + own0 * s.qkvStep(), s.qkvStep(), s.tokens - own0, s.headDim, sums, s.scale, s.scale, lane, aligned);
+  T* to = g.dQkv + s.qkvOf(b, h, 0) + own0 * s.qkvStep();
+  storeRows<Tile>(to, s.qkvStep(), s.tokens - own0, s.headDim, sums, s.scale, s.scale, lane, aligned);
 }
 
 }  // namespace attend
@@ -57,7 +57,8 @@ void attentionGradQuery(const AttentionGradient<T>& g) {
     using Tile = decltype(tile);
     const size_t bytes = sizeof(T) * (2 * Tile::rowsSize + 4 * Tile::columnsSize);
     const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));
-    launch("attention_grad", attend::gradQueryKernel<Tile, T>, grid, attend::kThreads, bytes, g, attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut, g.dQkv}));
+    launch("attention_grad", attend::gradQueryKernel<Tile, T>, grid, attend::kThreads, bytes, g,
+           attend::alignedRows<T>(s.headDim, {s.qkv, g.dOut, g.dQkv}));
   });
 }
 

@@ -38,7 +38,7 @@ __device__ __forceinline__ void gradientOfScores(float (&scores)[Tile::fragments
     for (int e = 0; e < 4; ++e) {
       const int32_t query = query0 + group + e / 2 * 8, key = key0 + j * 8 + 2 * member + e % 2;
       float score = scores[j][e] * s.scale;
-      if (s.bias != nullptr && query < s.tokens && key < keys) score += s.bias[(static_cast<int64_t>(h) * s.tokens + query) * s.tokens + key];
+      if (s.bias != nullptr && query < s.tokens && key < keys) score += s.bias[s.biasOf(h, query) + key];
       const float probability = key < keys ? exponential<Tile::arithmetic>(score - own.logSumExp[e / 2]) : 0.0f;
       scores[j][e] = probability * (factors[e] * gradients[j][e] - own.delta[e / 2]);
     }

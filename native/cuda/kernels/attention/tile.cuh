@@ -55,6 +55,21 @@ __device__ __forceinline__ void copyRows(T* tile, const T* from, int64_t step, i
     copy(std::integral_constant<int, 1>{});
 }
 
+// The queries (part 0), keys (1) or values (2) of a head from `token` on, of which those below `end` exist.
+template <typename Tile, int Rows, typename T>
+__device__ __forceinline__ void copyPart(T* tile, const AttentionShape<T>& s, int32_t b, int32_t h, int32_t part, int32_t token, int32_t end,
+                                         bool aligned) {
+  const T* from = s.qkv + s.qkvOf(b, h, part) + token * s.qkvStep();
+  copyRows<Tile, Rows>(tile, from, s.qkvStep(), end - token, s.headDim, aligned);
+}
+
+// Rows of out, or its gradient.
+template <typename Tile, int Rows, typename T>
+__device__ __forceinline__ void copyOut(T* tile, const T* out, const AttentionShape<T>& s, int32_t b, int32_t h, int32_t token, bool aligned) {
+  const T* from = out + s.outOf(b, h) + token * s.outStep();
+  copyRows<Tile, Rows>(tile, from, s.outStep(), s.tokens - token, s.headDim, aligned);
+}
+
 // Whether rows of qkv and of out may be copied 16 bytes at a time.
 template <typename T>
 bool alignedRows(int32_t headDim, std::initializer_list<const void*> pointers) {
@@ -65,7 +80,8 @@ bool alignedRows(int32_t headDim, std::initializer_list<const void*> pointers) {
 
 // scores = x · yᵀ: the warp's 16 rows of x, from its first, against the rows of y.
 template <typename Tile>
-__device__ __forceinline__ void multiplyRows(float (&scores)[Tile::fragments][4], const typename Tile::T* x, const typename Tile::T* y, int lane) {
+__device__ __forceinline__ void multiplyRows(float (&scores)[Tile::fragments][4], const typename Tile::T* x, const typename Tile::T* y,
+                                             int lane) {
   constexpr int pitch = Tile::pitch;
   const int group = lane / 4, member = lane % 4;
 #pragma unroll
@@ -147,11 +163,13 @@ class Dropout {
       : rng_(s.rng), sample_(static_cast<uint32_t>(b)), purpose_(static_cast<uint32_t>(s.purpose)), first_(s.randomBlock(h, 0)),
         step_(static_cast<uint32_t>((s.tokens + 3) / 4)), threshold_(dropThreshold(s.dropout)), kept_(1.0f / (1.0f - s.dropout)) {}
 
-  // Rows are queries, columns keys; `key`, the first, is a multiple of 8. Two neighbours share the four keys of a draw: each draws for one row.
+  // Rows are queries, columns keys; `key`, the first, is a multiple of 8. Two neighbours share the four keys of a draw: each draws for one
+  // row.
   __device__ __forceinline__ void ofQueries(float (&factors)[4], int32_t query, int32_t key, int lane) const {
     const int group = lane / 4, member = lane % 4, odd = member % 2;
     const RandomBits own = draw(query + group + odd * 8, key + member / 2 * 4);
-    const uint32_t first = __shfl_xor_sync(kAllLanes, odd ? own.v[0] : own.v[2], 1), second = __shfl_xor_sync(kAllLanes, odd ? own.v[1] : own.v[3], 1);
+    const uint32_t first = __shfl_xor_sync(kAllLanes, odd ? own.v[0] : own.v[2], 1);
+    const uint32_t second = __shfl_xor_sync(kAllLanes, odd ? own.v[1] : own.v[3], 1);
     factors[0] = factor(odd ? first : own.v[0]);
     factors[1] = factor(odd ? second : own.v[1]);
     factors[2] = factor(odd ? own.v[2] : first);
@@ -197,7 +215,8 @@ __device__ __forceinline__ float rowLargest(float value) {
   return fmaxf(value, __shfl_xor_sync(kAllLanes, value, 2));
 }
 
-// Writes the warp's 16 rows, of which `rows` exist: to[row * step] = the factor of the half * sums. `aligned`: pairs lie at multiples of their size.
+// Writes the warp's 16 rows, of which `rows` exist: to[row * step] = the factor of the half * sums. `aligned`: pairs lie at multiples of
+// their size.
 template <typename Tile, typename T>
 __device__ __forceinline__ void storeRows(T* to, int64_t step, int32_t rows, int32_t headDim, const float (&sums)[Tile::headFragments][4],
                                           float upper, float lower, int lane, bool aligned) {
