@@ -21,11 +21,18 @@ const names = execFileSync("c++filt", { input: found.map((match) => match[1]).jo
   .trim()
   .split("\n");
 /** "void data2vec::cuda::(anonymous namespace)::name<float>(...)" as "name<float>". */
-const plain = (name) =>
-  name
+function plain(name) {
+  let depth = 0;
+  let end = name.length;
+  do {
+    end--;
+    depth += name[end] === ")" ? 1 : name[end] === "(" ? -1 : 0;
+  } while (depth > 0 && end > 0);
+  return name
+    .slice(0, end)
     .replaceAll(/data2vec::cuda::|\(anonymous namespace\)::/g, "")
-    .replace(/^void /, "")
-    .replace(/\((?!anonymous).*$/, "");
+    .replace(/^void /, "");
+}
 const kernels = Object.fromEntries(
   found
     .map(([, , , stack, stores, loads, registers, shared], i) => {

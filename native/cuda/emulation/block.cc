@@ -120,7 +120,8 @@ std::string stuck() {
   const auto other = std::find_if(m.threads.begin(), m.threads.end(), [&](const Thread& t) {
     return t.state != waiting->state || t.site.line != waiting->site.line;
   });
-  std::string text = std::to_string(same) + " of " + std::to_string(m.threads.size()) + " threads wait for ever for " + siteName(waiting->site);
+  std::string text = std::to_string(same) + " of " + std::to_string(m.threads.size()) + " threads wait for ever for ";
+  text += siteName(waiting->site);
   if (other != m.threads.end()) {
     text += "; thread " + std::to_string(other->id) + (other->state == State::done ? " has ended" : " waits for " + siteName(other->site));
   }
@@ -297,7 +298,8 @@ bool runGrid(dim3 grid, dim3 size, size_t sharedBytes, void (*body)(const void*)
     }
   }
   if (m.failure.empty()) return true;
-  reason = m.failure + " in block (" + std::to_string(block.index.x) + "," + std::to_string(block.index.y) + "," + std::to_string(block.index.z) + ")";
+  const uint3 at = block.index;
+  reason = m.failure + " in block (" + std::to_string(at.x) + "," + std::to_string(at.y) + "," + std::to_string(at.z) + ")";
   // The stacks of threads that never ended are of no more use.
   m.threads.clear();
   m.idle.clear();

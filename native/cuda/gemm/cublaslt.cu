@@ -42,8 +42,8 @@ std::vector<std::string> searchedFolders() {
   for (const char* prefix : {std::getenv("VIRTUAL_ENV"), std::getenv("CONDA_PREFIX"), static_cast<char*>(nullptr)}) {
     if (prefix != nullptr) addMatches(folders, std::string(prefix) + "/lib/python3*/site-packages/nvidia/*/lib");
   }
-  for (const char* packages : {"/usr/local/lib/python3*/site-packages", "/usr/local/lib/python3*/dist-packages", "/usr/lib/python3/dist-packages"}) {
-    addMatches(folders, std::string(packages) + "/nvidia/*/lib");
+  for (const char* packages : {"/usr/local/lib/python3*/site-", "/usr/local/lib/python3*/dist-", "/usr/lib/python3/dist-"}) {
+    addMatches(folders, std::string(packages) + "packages/nvidia/*/lib");
   }
 #else
   (void)addMatches;
@@ -59,7 +59,8 @@ bool find(void* opened, const char* name, Function& function) {
 
 bool complete(void* opened, Library& l) {
   return find(opened, "cublasLtCreate", l.create) && find(opened, "cublasLtGetVersion", l.getVersion) &&
-         find(opened, "cublasLtMatmulDescCreate", l.matmulDescCreate) && find(opened, "cublasLtMatmulDescSetAttribute", l.matmulDescSetAttribute) &&
+         find(opened, "cublasLtMatmulDescCreate", l.matmulDescCreate) &&
+         find(opened, "cublasLtMatmulDescSetAttribute", l.matmulDescSetAttribute) &&
          find(opened, "cublasLtMatrixLayoutCreate", l.matrixLayoutCreate) &&
          find(opened, "cublasLtMatmulPreferenceCreate", l.matmulPreferenceCreate) &&
          find(opened, "cublasLtMatmulPreferenceDestroy", l.matmulPreferenceDestroy) &&

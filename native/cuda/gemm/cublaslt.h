@@ -36,7 +36,14 @@ enum ComputeType : int { kComputeF32 = 68, kComputeTf32 = 77 };
 enum Operation : int32_t { kNone = 0, kTransposed = 1 };
 enum DescAttribute : int { kTransA = 3, kTransB = 4, kEpilogue = 7, kBiasPointer = 8, kBiasDataType = 26 };
 enum Epilogue : uint32_t { kDefault = 1, kBias = 4 };
-enum PreferenceAttribute : int { kMaxWorkspace = 1, kReductionSchemes = 3, kMinAlignmentA = 5, kMinAlignmentB = 6, kMinAlignmentC = 7, kMinAlignmentD = 8 };
+enum PreferenceAttribute : int {
+  kMaxWorkspace = 1,
+  kReductionSchemes = 3,
+  kMinAlignmentA = 5,
+  kMinAlignmentB = 6,
+  kMinAlignmentC = 7,
+  kMinAlignmentD = 8
+};
 // Partial sums of a product that is cut over its depth are added in the type of the sum, in order. Others may be added as they come.
 constexpr uint32_t kReduceInComputeType = 2;
 
@@ -52,8 +59,8 @@ struct Library {
   Status (*matmulPreferenceSetAttribute)(Preference, int attribute, const void* value, size_t bytes);
   Status (*matmulAlgoGetHeuristic)(Handle, MatmulDesc, MatrixLayout a, MatrixLayout b, MatrixLayout c, MatrixLayout d, Preference, int wanted,
                                    Heuristic*, int* found);
-  Status (*matmul)(Handle, MatmulDesc, const void* alpha, const void* a, MatrixLayout, const void* b, MatrixLayout, const void* beta, const void* c,
-                   MatrixLayout, void* d, MatrixLayout, const Algorithm*, void* workspace, size_t workspaceSize, cudaStream_t);
+  Status (*matmul)(Handle, MatmulDesc, const void* alpha, const void* a, MatrixLayout, const void* b, MatrixLayout, const void* beta,
+                   const void* c, MatrixLayout, void* d, MatrixLayout, const Algorithm*, void* workspace, size_t workspaceSize, cudaStream_t);
 };
 
 /*

@@ -71,8 +71,9 @@ void check(const Shape& s, Precision precision, const char* arithmetic) {
   const int32_t* lengths = s.lengths.empty() ? nullptr : s.lengths.data();
   attention(static_cast<float*>(out.data()), logSumExp.floats(), x, biases, lengths, nullptr, ofInt(s.batch), ofInt(n), ofInt(s.heads),
             ofInt(s.headDim), 0, 0);
-  attention_grad(static_cast<float*>(dQkv.data()), s.bias ? dBias.floats() : nullptr, static_cast<float*>(dOut.data()), static_cast<float*>(out.data()),
-                 logSumExp.floats(), x, biases, lengths, nullptr, ofInt(s.batch), ofInt(n), ofInt(s.heads), ofInt(s.headDim), 0, 0);
+  attention_grad(static_cast<float*>(dQkv.data()), s.bias ? dBias.floats() : nullptr, static_cast<float*>(dOut.data()),
+                 static_cast<float*>(out.data()), logSumExp.floats(), x, biases, lengths, nullptr, ofInt(s.batch), ofInt(n), ofInt(s.heads),
+                 ofInt(s.headDim), 0, 0);
 
   const std::string name = std::string(arithmetic) + " tokens " + std::to_string(n) + " head_dim " + std::to_string(s.headDim) + " lead " +
                            std::to_string(s.lead);

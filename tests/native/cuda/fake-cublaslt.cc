@@ -1,5 +1,5 @@
-// Stands in for cuBLASLt under emulation: the calls that are used, on memory of the host, as its documentation describes them. Strict: what was
-// not set as it must be is an error.
+// Stands in for cuBLASLt under emulation: the calls that are used, on memory of the host, as its documentation describes them. Strict: what
+// was not set as it must be is an error.
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -94,13 +94,14 @@ EXPORT Status cublasLtMatmulPreferenceSetAttribute(Preference preference, int at
   static_cast<Preferences*>(preference)->attributes[attribute] = valueOf(value, bytes);
   return 0;
 }
-EXPORT Status cublasLtMatmulAlgoGetHeuristic(Handle, MatmulDesc desc, MatrixLayout a, MatrixLayout b, MatrixLayout c, MatrixLayout d, Preference preference,
-                                             int wanted, Heuristic* result, int* found) {
+EXPORT Status cublasLtMatmulAlgoGetHeuristic(Handle, MatmulDesc desc, MatrixLayout a, MatrixLayout b, MatrixLayout c, MatrixLayout d,
+                                             Preference preference, int wanted, Heuristic* result, int* found) {
   const auto& attributes = static_cast<Desc*>(desc)->attributes;
   const auto& preferences = static_cast<Preferences*>(preference)->attributes;
   *found = 0;
   for (MatrixLayout layout : {a, b, c, d}) if (!fits(*static_cast<Layout*>(layout))) return kInvalid;
-  if (wanted < 1 || get(preferences, kMaxWorkspace, 0) < kWorkspace || get(preferences, kReductionSchemes, 7) != kReduceInComputeType) return kInvalid;
+  const bool reducesInOrder = get(preferences, kReductionSchemes, 7) == kReduceInComputeType;
+  if (wanted < 1 || get(preferences, kMaxWorkspace, 0) < kWorkspace || !reducesInOrder) return kInvalid;
   // No bias of another type than the result.
   const bool bias = get(attributes, kEpilogue, kDefault) == kBias;
   if (bias && get(attributes, kBiasDataType, ~0ull) != static_cast<uint64_t>(static_cast<Layout*>(d)->type)) return kNotSupported;
@@ -112,18 +113,21 @@ EXPORT Status cublasLtMatmulAlgoGetHeuristic(Handle, MatmulDesc desc, MatrixLayo
   *found = 1;
   return 0;
 }
-EXPORT Status cublasLtMatmul(Handle, MatmulDesc desc, const void* alpha, const void* a, MatrixLayout aLayout, const void* b, MatrixLayout bLayout,
-                             const void* beta, const void* c, MatrixLayout cLayout, void* d, MatrixLayout dLayout, const Algorithm* algorithm,
-                             void* workspace, size_t workspaceSize, cudaStream_t) {
+EXPORT Status cublasLtMatmul(Handle, MatmulDesc desc, const void* alpha, const void* a, MatrixLayout aLayout, const void* b,
+                             MatrixLayout bLayout, const void* beta, const void* c, MatrixLayout cLayout, void* d, MatrixLayout dLayout,
+                             const Algorithm* algorithm, void* workspace, size_t workspaceSize, cudaStream_t) {
   const auto& own = *static_cast<Desc*>(desc);
-  const auto &la = *static_cast<Layout*>(aLayout), &lb = *static_cast<Layout*>(bLayout), &lc = *static_cast<Layout*>(cLayout), &ld = *static_cast<Layout*>(dLayout);
+  const auto &la = *static_cast<Layout*>(aLayout), &lb = *static_cast<Layout*>(bLayout);
+  const auto &lc = *static_cast<Layout*>(cLayout), &ld = *static_cast<Layout*>(dLayout);
   if (algorithm->data[0] != kAlgorithm || workspaceSize < kWorkspace || workspace == nullptr) return kInvalid;
   const void* pointers[] = {a, b, c, d};
   for (int i = 0; i < 4; ++i) if (reinterpret_cast<uintptr_t>(pointers[i]) % algorithm->data[1 + i] != 0) return kInvalid;
   std::memset(workspace, 0xff, kWorkspace);
-  const bool aTransposed = get(own.attributes, kTransA, kNone) == kTransposed, bTransposed = get(own.attributes, kTransB, kNone) == kTransposed;
+  const bool aTransposed = get(own.attributes, kTransA, kNone) == kTransposed;
+  const bool bTransposed = get(own.attributes, kTransB, kNone) == kTransposed;
   const uint64_t depth = aTransposed ? la.rows : la.columns;
-  if (depth != (bTransposed ? lb.columns : lb.rows) || ld.rows != (aTransposed ? la.columns : la.rows) || ld.columns != (bTransposed ? lb.rows : lb.columns)) return kInvalid;
+  if (depth != (bTransposed ? lb.columns : lb.rows) || ld.rows != (aTransposed ? la.columns : la.rows)) return kInvalid;
+  if (ld.columns != (bTransposed ? lb.rows : lb.columns)) return kInvalid;
   const bool bias = get(own.attributes, kEpilogue, kDefault) == kBias;
   const auto* biases = reinterpret_cast<const void*>(get(own.attributes, kBiasPointer, 0));
   const float scale = *static_cast<const float*>(alpha), before = *static_cast<const float*>(beta);

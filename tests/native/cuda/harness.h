@@ -45,7 +45,8 @@ inline float draw() {
 // NaN at first, `lead` elements beyond a multiple of 64 bytes, with guards at both ends.
 class Buffer {
  public:
-  Buffer(Element element, size_t count, size_t lead) : element_(element), count_(count), bytes_((count + lead) * width() + 3 * kGuard, kGuardByte) {
+  Buffer(Element element, size_t count, size_t lead)
+      : element_(element), count_(count), bytes_((count + lead) * width() + 3 * kGuard, kGuardByte) {
     const auto address = reinterpret_cast<uintptr_t>(bytes_.data()) + kGuard;
     start_ = bytes_.data() + kGuard + (kGuard - address % kGuard) % kGuard + lead * width();
     for (size_t i = 0; i < count; ++i) set(i, NAN);

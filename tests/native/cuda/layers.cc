@@ -9,7 +9,8 @@ using namespace harness;
 // Parameters in f32, as they lie in a heap, and their mirror at half the offset.
 class Parameters {
  public:
-  Parameters(TestContext& context, size_t weights, size_t biases, size_t lead) : lead_(lead), values_(lead + weights + biases), mirror_(values_.size()) {
+  Parameters(TestContext& context, size_t weights, size_t biases, size_t lead)
+      : lead_(lead), values_(lead + weights + biases), mirror_(values_.size()) {
     for (size_t i = 0; i < values_.size(); ++i) {
       mirror_[i] = fromFloat<bf16>(draw());
       values_[i] = toFloat(mirror_[i]);
@@ -80,10 +81,12 @@ void check(const Shape& s, bool asLinear) {
     linear_grad_input(floats(dx), floats(dy), parameters.weight(), count, inChannels, outChannels);
     linear_grad_weight(floats(dWeight), floats(dBias), floats(dy), floats(x), count, inChannels, outChannels);
   } else {
-    conv1d(floats(y), floats(x), parameters.weight(), parameters.bias(), s.batch, s.inTime, inChannels, outChannels, s.kernel, s.stride, s.padding, s.groups);
-    conv1d_grad_input(floats(dx), floats(dy), parameters.weight(), s.batch, s.inTime, inChannels, outChannels, s.kernel, s.stride, s.padding, s.groups);
-    conv1d_grad_weight(floats(dWeight), floats(dBias), floats(dy), floats(x), s.batch, s.inTime, inChannels, outChannels, s.kernel, s.stride, s.padding,
-                       s.groups);
+    const auto sized = [&](auto kernel, auto... buffers) {
+      kernel(buffers..., s.batch, s.inTime, inChannels, outChannels, s.kernel, s.stride, s.padding, s.groups);
+    };
+    sized(conv1d, floats(y), floats(x), parameters.weight(), parameters.bias());
+    sized(conv1d_grad_input, floats(dx), floats(dy), parameters.weight());
+    sized(conv1d_grad_weight, floats(dWeight), floats(dBias), floats(dy), floats(x));
   }
   const std::string name = std::string(asLinear ? "linear" : "conv1d") + " in " + std::to_string(inChannels) + " out " + std::to_string(outChannels) +
                            " kernel " + std::to_string(s.kernel) + " lead " + std::to_string(s.lead);

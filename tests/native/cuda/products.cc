@@ -15,8 +15,9 @@ struct Shape {
 
 void check(const Shape& s, Element in, Element out, Precision precision, void (*run)(const Product&), const char* way) {
   TestContext context(precision);
-  const size_t batch = static_cast<size_t>(s.batch), m = static_cast<size_t>(s.m), n = static_cast<size_t>(s.n), k = static_cast<size_t>(s.k);
-  Buffer a(in, batch * m * k, s.lead), b(in, batch * n * k, s.lead), c(out, batch * m * n, s.lead), bias(Element::f32, batch * n, 1), mirror(Element::bf16, batch * n, 1);
+  const auto batch = static_cast<size_t>(s.batch), m = static_cast<size_t>(s.m), n = static_cast<size_t>(s.n), k = static_cast<size_t>(s.k);
+  Buffer a(in, batch * m * k, s.lead), b(in, batch * n * k, s.lead), c(out, batch * m * n, s.lead);
+  Buffer bias(Element::f32, batch * n, 1), mirror(Element::bf16, batch * n, 1);
   a.fillRandom(), b.fillRandom(), mirror.fillRandom();
   for (size_t i = 0; i < bias.count(); ++i) bias.set(i, mirror.get(i));
   if (s.accumulate) c.fillRandom();
@@ -33,7 +34,8 @@ void check(const Shape& s, Element in, Element out, Precision precision, void (*
       }
     }
   }
-  Product p{"product", s.m, s.n, s.k, matrix(a.data(), s.aTransposed ? s.m : s.k), matrix(b.data(), s.bTransposed ? s.n : s.k), matrix(c.data(), s.n)};
+  Product p{"product", s.m, s.n, s.k, {}, {}, matrix(c.data(), s.n)};
+  p.a = matrix(a.data(), s.aTransposed ? s.m : s.k), p.b = matrix(b.data(), s.bTransposed ? s.n : s.k);
   p.a.batchStep = static_cast<int64_t>(m * k), p.b.batchStep = static_cast<int64_t>(n * k), p.c.batchStep = static_cast<int64_t>(m * n);
   p.aTransposed = s.aTransposed, p.bTransposed = s.bTransposed, p.accumulate = s.accumulate, p.batch = s.batch;
   p.in = in, p.out = out;
@@ -62,7 +64,8 @@ void checkDivisor() {
       if (quotient != n / divisor || rest != n % divisor) fail(std::to_string(n) + " by " + std::to_string(divisor));
     };
     for (int64_t n = 0; n < 1000; ++n) expectAt(n), expectAt(INT32_MAX - n);
-    for (int64_t n = divisor; n <= INT32_MAX; n += 1 + n / 3) for (int64_t near : {n - 1, n, n + 1}) expectAt(near / divisor * divisor + (near - n));
+    for (int64_t n = divisor; n <= INT32_MAX; n += 1 + n / 3)
+      for (int64_t beside : {-1, 0, 1}) expectAt(n / divisor * divisor + beside);
   }
 }
 
