@@ -28,7 +28,7 @@ export function wasmSupport(): WasmSupport {
   return { relaxedSimd: hasRelaxedSimd(), threads: availableParallelism() };
 }
 
-/** Every engine, the fastest first; see {@link automatic} for `auto`. */
+/** Every engine, the fastest first. */
 export async function engines(): Promise<EngineStatus[]> {
   const probe = await probeNative();
   return [
