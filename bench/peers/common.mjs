@@ -81,7 +81,7 @@ export function args() {
     if (v[i + 1] === undefined || v[i + 1].startsWith("--")) a[k] = true;
     else {
       const s = v[++i];
-      a[k] = s === "" || Number.isNaN(s) ? s : Number(s);
+      a[k] = s === "" || Number.isNaN(Number(s)) ? s : Number(s);
     }
   }
   return a;

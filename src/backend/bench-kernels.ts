@@ -1,5 +1,4 @@
 /** Measures the kernels of an engine one by one, against the multiply-add peak and the copy bandwidth of the same run. */
-
 import { type BenchEngine, openForBench } from "./bench-gemm.js";
 import { COSTS, type Cost } from "./cost.js";
 import type { Kernels, Pointer } from "./kernels.js";
@@ -40,8 +39,8 @@ interface Indices {
   below: number;
 }
 type Argument = number | Floats | Indices;
-interface Case<K extends keyof Kernels = keyof Kernels> {
-  kernel: K;
+interface Case {
+  kernel: keyof Kernels;
   shape: string;
   args: readonly Argument[];
 }

@@ -1,8 +1,8 @@
 import { availableParallelism, totalmem } from "node:os";
-import type { Backend, Heap } from "./backend.js";
-import { RangeAllocator } from "./heap.js";
+import type { Backend } from "./backend.js";
+import { NativeHeap, RangeAllocator } from "./heap.js";
 import type { Pointer } from "./kernels.js";
-import { loadNative, type NativeAddon, type NativeCpu } from "./native.js";
+import { loadNative, type NativeAddon } from "./native.js";
 
 const MAX_THREADS = 1024;
 /** Addresses reserved per byte of the limit: freed ranges may lie where the next tensor doesn't fit. */
@@ -48,7 +48,7 @@ export function openCpuBackend(addon: NativeAddon, options: CpuOptions = {}): Cp
     return workspace;
   };
   const engine = addon.openCpu(instructionSet, threads, Math.max(RESERVE_LEAST, RESERVE_FACTOR * memoryLimit), growWorkspace);
-  const heap = new CpuHeap(engine, memoryLimit);
+  const heap = new NativeHeap(new RangeAllocator(0, memoryLimit, engine.commit), engine);
   return {
     name: "cpu",
     description: `native ${instructionSet}, ${threads} thread${threads === 1 ? "" : "s"}`,
@@ -65,40 +65,4 @@ export function openCpuBackend(addon: NativeAddon, options: CpuOptions = {}): Cp
 function usableMemory(): number {
   const allowed = process.constrainedMemory?.() ?? 0;
   return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
-}
-
-class CpuHeap implements Heap {
-  readonly #engine: NativeCpu;
-  readonly #ranges: RangeAllocator;
-
-  constructor(engine: NativeCpu, limit: number) {
-    this.#engine = engine;
-    this.#ranges = new RangeAllocator(0, limit, engine.commit);
-  }
-
-  get limit(): number {
-    return this.#ranges.limit;
-  }
-  get used(): number {
-    return this.#ranges.used;
-  }
-  get peak(): number {
-    return this.#ranges.peak;
-  }
-
-  allocate(bytes: number, label: string): Pointer {
-    return this.#ranges.allocate(bytes, label);
-  }
-
-  free(pointer: Pointer): void {
-    this.#ranges.free(pointer);
-  }
-
-  upload(pointer: Pointer, bytes: Uint8Array): void {
-    this.#engine.upload(pointer, bytes);
-  }
-
-  async download(pointer: Pointer, byteLength: number): Promise<ArrayBuffer> {
-    return this.#engine.download(pointer, byteLength);
-  }
 }

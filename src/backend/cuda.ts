@@ -1,8 +1,8 @@
-import type { Backend, Heap } from "./backend.js";
+import type { Backend } from "./backend.js";
 import { CaptureCache } from "./capture.js";
-import { RangeAllocator } from "./heap.js";
+import { NativeHeap, RangeAllocator } from "./heap.js";
 import type { Pointer } from "./kernels.js";
-import { type CudaDevice, loadNative, type NativeAddon, type NativeCuda } from "./native.js";
+import { type CudaDevice, loadNative, type NativeAddon } from "./native.js";
 
 /** Addresses reserved per byte of the limit: freed ranges may lie where the next tensor doesn't fit. */
 const RESERVE_FACTOR = 2;
@@ -74,7 +74,7 @@ export function openCudaBackend(addon: CudaOpener, description: string, options:
   };
   const engine = addon.openCuda(device, precision, simple, RESERVE_FACTOR * memoryLimit, growWorkspace);
   const captures = new CaptureCache(engine);
-  const heap = new CudaHeap(engine, memoryLimit);
+  const heap = new NativeHeap(new RangeAllocator(0, memoryLimit, engine.commit, engine.unused), engine);
   return {
     name: "cuda",
     description,
@@ -85,40 +85,4 @@ export function openCudaBackend(addon: CudaOpener, description: string, options:
     synchronize: async () => void (await engine.synchronize()),
     close: engine.close,
   };
-}
-
-class CudaHeap implements Heap {
-  readonly #engine: NativeCuda;
-  readonly #ranges: RangeAllocator;
-
-  constructor(engine: NativeCuda, limit: number) {
-    this.#engine = engine;
-    this.#ranges = new RangeAllocator(0, limit, engine.commit, engine.unused);
-  }
-
-  get limit(): number {
-    return this.#ranges.limit;
-  }
-  get used(): number {
-    return this.#ranges.used;
-  }
-  get peak(): number {
-    return this.#ranges.peak;
-  }
-
-  allocate(bytes: number, label: string): Pointer {
-    return this.#ranges.allocate(bytes, label);
-  }
-
-  free(pointer: Pointer): void {
-    this.#ranges.free(pointer);
-  }
-
-  upload(pointer: Pointer, bytes: Uint8Array): void {
-    this.#engine.upload(pointer, bytes);
-  }
-
-  async download(pointer: Pointer, byteLength: number): Promise<ArrayBuffer> {
-    return this.#engine.download(pointer, byteLength);
-  }
 }

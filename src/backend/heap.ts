@@ -1,4 +1,4 @@
-import { OutOfMemoryError } from "./backend.js";
+import { type Heap, OutOfMemoryError } from "./backend.js";
 import type { Pointer } from "./kernels.js";
 
 const ALIGNMENT = 64;
@@ -83,4 +83,44 @@ export class RangeAllocator {
 
 function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
+
+/** What holds the bytes of a {@link NativeHeap}: an engine of the addon. */
+export interface NativeMemory {
+  upload(pointer: Pointer, bytes: Uint8Array): void;
+  download(pointer: Pointer, byteLength: number): ArrayBuffer | Promise<ArrayBuffer>;
+}
+
+/** The heap of an engine whose memory lies in the addon. */
+export class NativeHeap implements Heap {
+  constructor(
+    private readonly ranges: RangeAllocator,
+    private readonly memory: NativeMemory,
+  ) {}
+
+  get limit(): number {
+    return this.ranges.limit;
+  }
+  get used(): number {
+    return this.ranges.used;
+  }
+  get peak(): number {
+    return this.ranges.peak;
+  }
+
+  allocate(bytes: number, label: string): Pointer {
+    return this.ranges.allocate(bytes, label);
+  }
+
+  free(pointer: Pointer): void {
+    this.ranges.free(pointer);
+  }
+
+  upload(pointer: Pointer, bytes: Uint8Array): void {
+    this.memory.upload(pointer, bytes);
+  }
+
+  async download(pointer: Pointer, byteLength: number): Promise<ArrayBuffer> {
+    return this.memory.download(pointer, byteLength);
+  }
 }

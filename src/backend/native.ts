@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Recorder } from "./capture.js";
+import type { Precision } from "./cuda.js";
 import type { Kernels, Pointer } from "./kernels.js";
 
 /** A CUDA device, as the runtime reports it; `computeCapability` is `"9.0"`, `memoryBytes` all of its memory. */
@@ -67,13 +68,7 @@ export interface NativeAddon {
    */
   openCpu(instructionSet: string, threads: number, reserve: number, growWorkspace: (bytes: number) => Pointer): NativeCpu;
   /** The same on a CUDA device; there is no such function where the addon was compiled without CUDA. */
-  openCuda(
-    device: number,
-    precision: "f32" | "tf32",
-    simple: boolean,
-    reserve: number,
-    growWorkspace: (bytes: number) => Pointer,
-  ): NativeCuda;
+  openCuda(device: number, precision: Precision, simple: boolean, reserve: number, growWorkspace: (bytes: number) => Pointer): NativeCuda;
 }
 
 /** What the addon says of itself and the machine. */

@@ -28,7 +28,9 @@ export const trainSchema = z
     accumulate: count(1, 65536).describe("Passes whose gradients are averaged into one step: a step sees batchSize x accumulate samples."),
     activationCheckpointing: z
       .boolean()
-      .describe("Compute a block's activations again in the backward pass instead of keeping them: much less memory, a third more time."),
+      .describe(
+        "Compute a block's activations again in the backward pass instead of keeping them: much less memory, one more forward pass.",
+      ),
     learningRate: z.number().gt(0).max(10).describe("Highest learning rate of the schedule; not scaled by the batch size."),
     minLearningRate: z.number().min(0).max(10).describe("Learning rate at the end of the schedule."),
     schedule: z

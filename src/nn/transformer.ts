@@ -192,11 +192,14 @@ function scaled(x: Tensor, gamma: Tensor | null): Tensor {
 /** A stack of Transformer blocks over (batch, tokens, dim); the norm after the last block belongs to whoever uses it. */
 export class Transformer extends Module {
   readonly blocks: readonly Block[];
+  /** Those of each block. */
+  readonly #parameters: readonly (readonly Parameter[])[];
 
   constructor(readonly config: TransformerConfig) {
     super();
     if (config.dim % config.heads !== 0) throw new Error(`transformer: dim ${config.dim} is no multiple of heads ${config.heads}`);
     this.blocks = Array.from({ length: config.depth }, (_, i) => this.child(`blocks.${i}`, new Block(config, i), i + 1));
+    this.#parameters = this.blocks.map((block) => [...block.namedParameters()].map(({ parameter }) => parameter));
   }
 
   forward(x: Tensor, options: TransformerOptions): Tensor {
@@ -206,8 +209,7 @@ export class Transformer extends Module {
           let outputs: BlockOutputs;
           const run = (again: Tensor) => (outputs = block.forward(again, options)).block;
           const look = (y: Tensor) => options.onLayer?.(layer, { block: y, ffn: outputs.ffn });
-          const learned = [...block.namedParameters()].map(({ parameter }) => parameter.value);
-          return contained(input, [options.bias, ...learned], run, look);
+          return contained(input, () => [options.bias, ...this.#parameters[layer].map(({ value }) => value)], run, look);
         }),
       x,
     );

@@ -7,12 +7,12 @@ import type { Tensor } from "./tensor.js";
  * (activation checkpointing, Chen et al. 2016), and gives the same bits, as randomness depends on the place alone; otherwise what it makes
  * stays for the backward pass, as if it were called.
  *
- * @param others what gets gradients beside `x`: parameters, and tensors from outside of `body`
+ * @param others names what gets gradients beside `x`: parameters, and tensors from outside of `body`
  * @param look called once with the result, while what `body` made is still there
  */
 export function contained(
   x: Tensor,
-  others: readonly (Tensor | null)[],
+  others: () => readonly (Tensor | null)[],
   body: (x: Tensor) => Tensor,
   look: (y: Tensor) => void = () => {},
 ): Tensor {
@@ -31,9 +31,11 @@ export function contained(
     look(y);
   });
 
-  record(y, [x, ...others], (dy) => {
+  if (!tape.recording) return y;
+  const needed = others();
+  record(y, [x, ...needed], (dy) => {
     // Gradients that outlive the second run must not lie in its scope.
-    for (const other of others) addingGrad(other);
+    for (const other of needed) addingGrad(other);
     const again = (dx: number) =>
       device.scoped(() => {
         const input = x.reshape(x.shape);

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { problemOf } from "../../data/unreadable.js";
 
 /** The words before the next one that a model looks at. */
 export type LanguageState = readonly number[];
@@ -244,9 +245,7 @@ async function* linesOf(path: string): AsyncGenerator<Uint8Array> {
       rest = bytes.subarray(from);
     }
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const problem = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a folder, not a file" : message;
-    throw new Error(`${path}: ${problem}`, { cause });
+    throw new Error(`${path}: ${problemOf(cause as NodeJS.ErrnoException)}`, { cause });
   }
   yield rest;
 }
