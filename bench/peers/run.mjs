@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { args } from "./common.mjs";
 
@@ -29,7 +29,7 @@ const jobs = list(a.jobs ?? "tiny:fwd,tiny:train,tiny:pretrain,small:fwd,small:t
   .flatMap((j) => (j === "gemm" ? ["512x768x768:gemm", "512x768x3072:gemm"] : [j]))
   .map((j) => j.split(":"));
 const threads = list(a.threads === 1 && !process.argv.includes("--threads") ? "1,2" : a.threads),
-  out = join(here, a.out ?? "results.jsonl");
+  out = resolve(a.out ?? join(here, "results.jsonl"));
 const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 const busy = () => {
   const v = readFileSync("/proc/stat", "utf8").split("\n")[0].trim().split(/\s+/).slice(1, 9).map(Number);

@@ -3,11 +3,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const shipped = (folder) => fileURLToPath(new URL(`../data/${folder}`, import.meta.url));
-/** Of the smaller experiments: both sides choose from the same. */
-const short = [
-  { learningRate: 5e-4, steps: 600 },
-  { learningRate: 2e-3, steps: 600 },
-];
+/** Of the smaller experiments: both sides choose from the same learning rates. */
+const both = (steps, learningRates) => {
+  const settings = learningRates.map((learningRate) => ({ learningRate, steps }));
+  return { scratch: settings, pretrained: settings };
+};
 
 export const EXPERIMENTS = {
   vision: {
@@ -47,9 +47,10 @@ export const EXPERIMENTS = {
     ],
     raw: null,
     manyLabels: null,
-    steps: 4000,
-    set: ["train.batchSize=32"],
-    grid: { scratch: short, pretrained: short },
+    steps: 3000,
+    // Masks only slow fine-tuning down in so few steps: 39 instead of 30 % after 600 steps on the held-out part of 880 initials.
+    set: ["train.batchSize=32", "model.maskProb=0"],
+    grid: both(1000, [5e-4, 1e-3]),
   },
   glosses: {
     modality: "text",
@@ -59,7 +60,7 @@ export const EXPERIMENTS = {
     manyLabels: null,
     steps: 4000,
     set: ["train.batchSize=32"],
-    grid: { scratch: short, pretrained: short },
+    grid: both(600, [5e-4, 2e-3]),
   },
   sentences: {
     modality: "text",
@@ -69,7 +70,7 @@ export const EXPERIMENTS = {
     manyLabels: null,
     steps: 4000,
     set: ["train.batchSize=32"],
-    grid: { scratch: short, pretrained: short },
+    grid: both(600, [5e-4, 2e-3]),
   },
 };
 
