@@ -53,11 +53,13 @@ export async function openJudgedText(place: string, config: TextConfig, options:
   const { task, outputs } = options;
   const tokenizer = await requireTokenizer(config);
   const data = describe(place, options, task === "classify" ? outputs : null);
-  const parts: { name: string | null; feed: LabelledTextFeed }[] = [];
-  for (const { part, name } of data.judged) {
-    const set = await data.open(part);
-    parts.push({ name, feed: feedOf(set, tokenizer, config, targetsOf(task, set.classes, data.glue), false) });
-  }
+  // All are read before the first one gets workers, which an error would leave behind.
+  const sets: { name: string | null; set: LabelledText }[] = [];
+  for (const { part, name } of data.judged) sets.push({ name, set: await data.open(part) });
+  const parts = sets.map(({ name, set }) => ({
+    name,
+    feed: feedOf(set, tokenizer, config, targetsOf(task, set.classes, data.glue), false),
+  }));
   return { metrics: data.glue?.metrics ?? null, parts };
 }
 
