@@ -21,7 +21,7 @@
 #define DATA2VEC_KERNELS(X)                                                                                                     \
   X(fill) X(copy) X(add) X(dropout)                                                                                             \
   X(residual) X(residual_grad)                                                                                                  \
-  X(linear) X(linear_grad_input) X(linear_grad_weight)                                                                          \
+  X(linear) X(linear_grad_input) X(linear_grad_weight) X(linear_gelu) X(linear_residual)                                        \
   X(gelu) X(gelu_grad) X(layer_norm) X(layer_norm_grad)                                                                         \
   X(conv1d) X(conv1d_grad_input) X(conv1d_grad_weight) X(layer_norm_gelu) X(layer_norm_gelu_grad)                               \
   X(attention) X(attention_grad) X(relative_bias) X(relative_bias_grad)                                                         \
@@ -63,6 +63,13 @@ void linear(float *y, const float *x, const float *weight, const float *bias, in
 void linear_grad_input(float *dx, const float *dy, const float *weight, int32_t rows, int32_t in_dim, int32_t out_dim);
 /* d_weight[out, in] += dyᵀ · x; d_bias[out] += column sums of dy; d_bias optional. */
 void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const float *x, int32_t rows, int32_t in_dim, int32_t out_dim);
+/* pre = linear(x), y = gelu(pre), with the conventions of both; pre is what gradients need, optional. Its backward is theirs. */
+void linear_gelu(float *y, float *pre, const float *x, const float *weight, const float *bias, int32_t rows, int32_t in_dim,
+                 int32_t out_dim);
+/* branch = linear(x), y = residual(r, branch), with the conventions of both; branch optional. Its backward is theirs. */
+void linear_residual(float *y, float *branch, const float *r, const float *x, const float *weight, const float *bias, const float *gamma,
+                     const uint32_t *rng, int32_t samples, int32_t rows_per_sample, int32_t in_dim, int32_t out_dim, float drop_path,
+                     int32_t purpose);
 
 /* ---- activation and norm ---- */
 /* y = x · Φ(x), the exact (erf) GELU. */

@@ -224,13 +224,18 @@ static void gemm_block(float *c, size_t c_stride, const float *init, size_t init
   }
 }
 
-/* c (m x n) = bias + a · b, or c += a · b. */
+/*
+ * c (m x n) = bias + a · b, or c += a · b. Where there is `finish`, it is called with what a task has computed of a row of c, `columns` from
+ * element `at` of c on, while that lies in the cache.
+ */
 typedef struct {
   float *c;
   const float *bias; /* n, or NULL */
   operand a, b;      /* m x k, n x k */
   int32_t m, n, k;
   int accumulate;
+  void (*finish)(const void *context, const float *c, size_t at, int32_t columns);
+  const void *context;
 } gemm_problem;
 
 /* The part of a problem that is computed between two packings of B: columns [column, column + columns), depth [k, k + depth). */
@@ -271,6 +276,8 @@ static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
     const float *init = adds ? c : p->bias ? p->bias + part->column + column : NULL;
     gemm_block(c, (size_t)p->n, init, adds ? (size_t)p->n : 0, packed_a, packed_panel(part, k, depth, column / NR), rows, columns, depth);
   }
+  if (!p->finish || part->k + part->depth < p->k) return;
+  for (int32_t i = 0; i < rows; i++) p->finish(p->context, p->c, (size_t)(row + i) * (size_t)p->n + part->column + column, columns);
 }
 
 static void gemm(gemm_problem problem) {

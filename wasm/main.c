@@ -38,9 +38,11 @@
 #include "kernels/squared-norm.c"
 #include "kernels/tanh-activation.c"
 
-/* These use parts of linear, gelu and layer-norm. */
+/* These use parts of the others. */
 #include "kernels/conv1d.c"
 #include "kernels/layer-norm-gelu.c"
+#include "kernels/linear-gelu.c"
+#include "kernels/linear-residual.c"
 
 #if defined(__wasm__) || defined(DATA2VEC_NATIVE)
 #include "peak.c"

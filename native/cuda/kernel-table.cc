@@ -13,6 +13,8 @@ namespace cuda {
 DATA2VEC_BY_CONTEXT(linear)
 DATA2VEC_BY_CONTEXT(linear_grad_input)
 DATA2VEC_BY_CONTEXT(linear_grad_weight)
+DATA2VEC_BY_CONTEXT(linear_gelu)
+DATA2VEC_BY_CONTEXT(linear_residual)
 DATA2VEC_BY_CONTEXT(conv1d)
 DATA2VEC_BY_CONTEXT(conv1d_grad_input)
 DATA2VEC_BY_CONTEXT(conv1d_grad_weight)

@@ -38,6 +38,14 @@ export const COSTS: { readonly [K in keyof Kernels]: (...args: Parameters<Kernel
   linear: (_y, _x, _weight, _bias, rows, inDim, outDim) => linear(rows, inDim, outDim, outDim),
   linearGradInput: (_dx, _dy, _weight, rows, inDim, outDim) => linear(rows, inDim, outDim, 0),
   linearGradWeight: (_dWeight, _dBias, _dy, _x, rows, inDim, outDim) => linear(rows, inDim, outDim, inDim * outDim),
+  linearGelu: (_y, pre, _x, _weight, _bias, rows, inDim, outDim) => linear(rows, inDim, outDim, outDim + (pre === 0 ? 0 : rows * outDim)),
+  linearResidual: (_y, branch, _r, _x, _weight, _bias, gamma, _rng, samples, rowsPerSample, inDim, outDim) =>
+    linear(
+      samples * rowsPerSample,
+      inDim,
+      outDim,
+      (gamma === 0 ? 1 : 2) * outDim + (branch === 0 ? 1 : 2) * samples * rowsPerSample * outDim,
+    ),
   gelu: (_y, _x, count) => moved(2 * count),
   geluGrad: (_dx, _dy, _x, count) => moved(3 * count),
   layerNorm: (_y, _mean, _rstd, _x, _weight, _bias, rows, dim) => moved(2 * rows * (dim + 1)),

@@ -38,6 +38,23 @@ export interface Kernels {
   linear(y: Pointer, x: Pointer, weight: Pointer, bias: Pointer, rows: number, inDim: number, outDim: number): void;
   linearGradInput(dx: Pointer, dy: Pointer, weight: Pointer, rows: number, inDim: number, outDim: number): void;
   linearGradWeight(dWeight: Pointer, dBias: Pointer, dy: Pointer, x: Pointer, rows: number, inDim: number, outDim: number): void;
+  linearGelu(y: Pointer, pre: Pointer, x: Pointer, weight: Pointer, bias: Pointer, rows: number, inDim: number, outDim: number): void;
+  linearResidual(
+    y: Pointer,
+    branch: Pointer,
+    r: Pointer,
+    x: Pointer,
+    weight: Pointer,
+    bias: Pointer,
+    gamma: Pointer,
+    rng: Pointer,
+    samples: number,
+    rowsPerSample: number,
+    inDim: number,
+    outDim: number,
+    dropPath: number,
+    purpose: number,
+  ): void;
   gelu(y: Pointer, x: Pointer, count: number): void;
   geluGrad(dx: Pointer, dy: Pointer, x: Pointer, count: number): void;
   layerNorm(

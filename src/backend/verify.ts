@@ -64,6 +64,11 @@ const CASES: { [K in keyof Kernels]: Arguments<Parameters<Kernels[K]>> } = {
   linear: [out(rows * outDim), x(values), x(outDim * dim), x(outDim), rows, dim, outDim],
   linearGradInput: [out(values), x(rows * outDim), x(outDim * dim), rows, dim, outDim],
   linearGradWeight: [sum(outDim * dim), sum(outDim), x(rows * outDim), x(values), rows, dim, outDim],
+  linearGelu: [out(rows * outDim), out(rows * outDim), x(values), x(outDim * dim), x(outDim), rows, dim, outDim],
+  linearResidual: [
+    ...[out(rows * outDim), out(rows * outDim), x(rows * outDim), x(values), x(outDim * dim), x(outDim), x(outDim), rng],
+    ...[batch, tokens, dim, outDim, 0.4, PURPOSE],
+  ] as Arguments<Parameters<Kernels["linearResidual"]>>,
   gelu: [out(flat), x(flat), flat],
   geluGrad: [out(flat), x(flat), x(flat), flat],
   layerNorm: [out(values), out(rows), out(rows), x(values), x(dim), x(dim), rows, dim, 1e-6],

@@ -1,9 +1,10 @@
 import { add } from "../ops/add.js";
 import { attention } from "../ops/attention.js";
 import { dropout } from "../ops/dropout.js";
-import { gelu } from "../ops/gelu.js";
 import { layerSkip } from "../ops/layer-skip.js";
 import { linear } from "../ops/linear.js";
+import { linearGelu } from "../ops/linear-gelu.js";
+import { type LinearResidual, linearResidual } from "../ops/linear-residual.js";
 import { residual } from "../ops/residual.js";
 import { contained } from "../tensor/contained.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -91,10 +92,11 @@ class SelfAttention extends Module {
     this.output = this.child("output", new Linear(dim, dim, outputInit));
   }
 
+  /** What the heads read; {@link output} makes the branch of it. */
   forward(x: Tensor, bias: Tensor | null, { lengths, train }: TransformerOptions, purpose: number): Tensor {
     const { heads, attentionDropout } = this.config;
     const qkv = linear(x, this.weight.value, this.bias.value);
-    return this.output.forward(attention(qkv, { heads, bias, lengths, dropout: train ? attentionDropout : 0, purpose }));
+    return attention(qkv, { heads, bias, lengths, dropout: train ? attentionDropout : 0, purpose });
   }
 }
 
@@ -108,8 +110,9 @@ class FeedForward extends Module {
     this.down = this.child("down", new Linear(ffnDim, dim, outputInit));
   }
 
+  /** The hidden layer; {@link down} makes the branch of it. */
   forward(x: Tensor, activationDropout: number, purpose: number): Tensor {
-    return this.down.forward(dropout(gelu(this.up.forward(x)), activationDropout, purpose));
+    return dropout(linearGelu(x, this.up.weight.value, this.up.bias.value), activationDropout, purpose);
   }
 }
 
@@ -151,24 +154,40 @@ class Block extends Module {
   }
 
   forward(x: Tensor, options: TransformerOptions): BlockOutputs {
-    const { train } = options;
-    const dropPath = train ? this.#dropPath : 0;
-    const dropoutRate = train ? this.config.dropout : 0;
-    const site = (name: keyof typeof SITES) => this.#purpose + SITES[name];
-    const gamma = (parameter: Parameter | null) => parameter?.value ?? null;
-
+    const { train, onLayer } = options;
     const { normFirst, activationDropout, layerDrop } = this.config;
-    const attended = this.attention.forward(normFirst ? this.norm1.forward(x) : x, this.#bias(options), options, site("attention"));
-    const attentionBranch = dropout(attended, dropoutRate, site("attentionOutput"));
-    const sum = residual(x, attentionBranch, { gamma: gamma(this.gamma1), dropPath, purpose: site("attentionPath") });
+    const site = (name: keyof typeof SITES) => this.#purpose + SITES[name];
+    const gamma1 = this.gamma1?.value ?? null;
+    const gamma2 = this.gamma2?.value ?? null;
+
+    const read = this.attention.forward(normFirst ? this.norm1.forward(x) : x, this.#bias(options), options, site("attention"));
+    const attentionSites = [site("attentionOutput"), site("attentionPath")] as const;
+    const { y: sum } = this.#join(x, read, this.attention.output, gamma1, attentionSites, { train, keepBranch: false });
     const middle = normFirst ? sum : this.norm1.forward(sum);
 
-    const ffn = this.ffn.forward(normFirst ? this.norm2.forward(middle) : middle, train ? activationDropout : 0, site("activation"));
-    const ffnBranch = dropout(ffn, dropoutRate, site("ffnOutput"));
-    const last = residual(middle, ffnBranch, { gamma: gamma(this.gamma2), dropPath, purpose: site("ffnPath") });
+    const hidden = this.ffn.forward(normFirst ? this.norm2.forward(middle) : middle, train ? activationDropout : 0, site("activation"));
+    const ffnSites = [site("ffnOutput"), site("ffnPath")] as const;
+    const keepBranch = onLayer !== undefined;
+    const { y: last, branch: ffn } = this.#join(middle, hidden, this.ffn.down, gamma2, ffnSites, { train, keepBranch });
     const output = normFirst ? last : this.norm2.forward(last);
     const block = train && layerDrop > 0 ? layerSkip(output, x, { probability: layerDrop, purpose: site("skip") }) : output;
-    return { block, ffn: () => scaled(ffn, gamma(this.gamma2)) };
+    return { block, ffn: () => scaled(ffn as Tensor, gamma2) };
+  }
+
+  /** Ends a branch: r + γ · dropout(projection(x)), at two random sites. */
+  #join(
+    r: Tensor,
+    x: Tensor,
+    projection: Linear,
+    gamma: Tensor | null,
+    [dropoutSite, purpose]: readonly [number, number],
+    { train, keepBranch }: { train: boolean; keepBranch: boolean },
+  ): LinearResidual {
+    const options = { gamma, dropPath: train ? this.#dropPath : 0, purpose };
+    if (!train || this.config.dropout === 0)
+      return linearResidual(r, x, projection.weight.value, projection.bias.value, options, keepBranch);
+    const branch = projection.forward(x);
+    return { y: residual(r, dropout(branch, this.config.dropout, dropoutSite), options), branch };
   }
 
   #bias({ bias, relativeIndex }: TransformerOptions): Tensor | null {

@@ -1,4 +1,5 @@
 import type { Pointer } from "../backend/kernels.js";
+import type { Device } from "./device.js";
 import type { Tensor } from "./tensor.js";
 
 /** Carries the gradient of an operation's output back to its inputs. */
@@ -44,12 +45,16 @@ export class Tape {
   }
 }
 
+/** Whether an operation on `inputs` must keep what its backward pass needs. */
+export function wantsGrad(device: Device, inputs: readonly (Tensor | null)[]): boolean {
+  return device.tape.recording && inputs.some((input) => input?.requiresGrad);
+}
+
 /** Records how to reverse the operation that made `y`, if a gradient is wanted for one of its inputs. */
 export function record(y: Tensor, inputs: readonly (Tensor | null)[], backward: Backward): void {
-  const { tape } = y.device;
-  if (!tape.recording || !inputs.some((input) => input?.requiresGrad)) return;
+  if (!wantsGrad(y.device, inputs)) return;
   y.requiresGrad = true;
-  tape.push(y, backward);
+  y.device.tape.push(y, backward);
 }
 
 /** Lets `overwrite` write a gradient of `x`, and adds it to what has flowed into `x` before. */

@@ -100,6 +100,7 @@ static void matrices(int32_t n, int32_t in, int32_t out) {
   for (int bias = 0; bias < 2; bias++) {
     float *x = floats(n * in), *weight = floats(out * in), *dy = floats(n * out);
     linear(floats(n * out), x, weight, some(bias, out), n, in, out);
+    linear_gelu(floats(n * out), some(bias, n * out), x, weight, some(bias, out), n, in, out);
     linear_grad_input(floats(n * in), dy, weight, n, in, out);
     linear_grad_weight(floats(out * in), some(bias, out), dy, x, n, in, out);
   }
@@ -127,6 +128,8 @@ static void samples(int32_t batch, int32_t tokens, int32_t dim) {
     float *gamma = some(variant & 1, dim), *x = floats(count), drop = variant & 2 ? 0.5f : 0.0f;
     uint32_t *keep = drop > 0 ? rng : NULL;
     residual(floats(count), floats(count), x, gamma, keep, batch, tokens, dim, drop, 1);
+    linear_residual(floats(count), some(variant & 1, count), floats(count), floats(batch * tokens * 5), floats(dim * 5), floats(dim), gamma,
+                    keep, batch, tokens, 5, dim, drop, 1);
     residual_grad(floats(count), some(variant & 1, dim), floats(count), x, gamma, keep, batch, tokens, dim, drop, 1);
   }
   release();

@@ -20,6 +20,8 @@ import { layerNorm, layerNormGrad } from "./layer-norm.js";
 import { layerNormGelu, layerNormGeluGrad } from "./layer-norm-gelu.js";
 import { layerSkip, layerSkipGrad } from "./layer-skip.js";
 import { linear, linearGradInput, linearGradWeight } from "./linear.js";
+import { linearGelu } from "./linear-gelu.js";
+import { linearResidual } from "./linear-residual.js";
 import { maskChannels } from "./mask-channels.js";
 import { maskRows, maskRowsGrad } from "./mask-rows.js";
 import { meanPool, meanPoolGrad } from "./mean-pool.js";
@@ -42,6 +44,8 @@ const definitions: { [K in keyof Kernels]: (memory: Memory, ...args: Parameters<
   linear,
   linearGradInput,
   linearGradWeight,
+  linearGelu,
+  linearResidual,
   gelu,
   geluGrad,
   layerNorm,

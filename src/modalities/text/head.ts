@@ -4,7 +4,7 @@ import { Module } from "../../nn/module.js";
 import type { Init } from "../../nn/parameter.js";
 import { dropout } from "../../ops/dropout.js";
 import { gatherRows } from "../../ops/gather-rows.js";
-import { gelu } from "../../ops/gelu.js";
+import { linearGelu } from "../../ops/linear-gelu.js";
 import { tanhActivation } from "../../ops/tanh-activation.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { HeadOutputs, TaskHead } from "../modality.js";
@@ -24,7 +24,7 @@ export class TwoLayerHead extends Module implements RegressionHead {
   }
 
   forward(x: Tensor): Tensor {
-    return this.down.forward(gelu(this.up.forward(x)));
+    return this.down.forward(linearGelu(x, this.up.weight.value, this.up.bias.value));
   }
 }
 
