@@ -111,6 +111,7 @@ function linearCases(rows: number, inDim: number, outDim: number): Case[] {
   const shape = `${rows}x${inDim} to ${outDim}`;
   return [
     { kernel: "linear", shape, args: [y, x, weight, bias, rows, inDim, outDim] },
+    { kernel: "linearGelu", shape, args: [y, 0, x, weight, bias, rows, inDim, outDim] },
     { kernel: "linearGradInput", shape, args: [x, y, weight, rows, inDim, outDim] },
     { kernel: "linearGradWeight", shape, args: [weight, bias, y, x, rows, inDim, outDim] },
   ];
