@@ -141,7 +141,9 @@ describe("a step that isn't finite", () => {
     const before = await method.store.values.read();
     const batches = (from: number) => feed.batches(from);
     const steps = train({ task, optimizer, batches, config: { ...config.train, warmupSteps: 0 }, startStep: 0 });
-    await expect(steps.next()).rejects.toThrow(/^step 1: the loss is NaN; the first tensor that went bad: teacher\.blocks\.1 linearResidual branch\n/);
+    await expect(steps.next()).rejects.toThrow(
+      /^step 1: the loss is NaN; the first tensor that went bad: teacher\.blocks\.1 linearResidual branch\n/,
+    );
     expect(await method.store.values.read()).toEqual(before);
     await feed.close();
   });
