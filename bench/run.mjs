@@ -1,49 +1,72 @@
-// Measures this machine and writes bench/results/DATE-NAME.json: matrix product and whole pretraining steps. Usage: node bench/run.mjs [NAME]
+// Measures the CPU engines of this machine: matrix products, attention, kernels, and whole pretraining steps, data and optimizer included.
+// Writes bench/results/DATE-NAME.json. Usage: node bench/run.mjs [NAME]
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadConfig, openDevice, pretrain, vision } from "data2vec";
+import { engines, loadConfig, openDevice, pretrain, speech, text, vision } from "data2vec";
 
-const STEPS = 40;
-const WARM_UP = 10;
+const ROUNDS = 3;
+const STEPS = 24;
+const WARM_UP = 8;
+const MODALITIES = { vision: [vision, "fashion-mnist"], speech: [speech, "gcin-voice/train"], text: [text, "wordnet"] };
 const root = fileURLToPath(new URL("..", import.meta.url));
 const [name = "local"] = process.argv.slice(2);
-const loadBefore = loadavg()[0];
+const loadAverageBefore = loadavg()[0];
+const available = (await engines()).filter(({ available }) => available).map(({ name }) => name);
+const measured = ["wasm", "cpu"].filter((engine) => available.includes(engine));
 
-const gemm = execFileSync(process.execPath, [path.join(root, "dist/cli/main.js"), "bench", "gemm", "--json", "--milliseconds", "1500"], {
-  encoding: "utf8",
-  stdio: ["ignore", "pipe", "inherit"],
-})
-  .trim()
-  .split("\n")
-  .map((line) => JSON.parse(line));
+/** The rows of `data2vec bench` for one engine. */
+function bench(what, engine, milliseconds) {
+  const command = ["bench", what, "--json", "--device", engine, "--milliseconds", milliseconds];
+  const rows = execFileSync(process.execPath, [path.join(root, "dist/cli/main.js"), ...command], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return rows.trim().split("\n").map(JSON.parse);
+}
 
-/** Median time of a pretraining step of the preset `tiny`, data and optimizer included. */
-async function step(threads) {
-  const device = await openDevice("wasm", { threads });
+const middle = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Median time of a pretraining step of the preset `tiny`. */
+async function step(engine, modalityName, threads) {
+  const [modality, folder] = MODALITIES[modalityName];
+  const device = await openDevice(engine, { threads });
   const out = mkdtempSync(path.join(tmpdir(), "data2vec-bench-"));
   try {
-    const config = await loadConfig(vision, "pretrain", { preset: "tiny", set: [`train.steps=${STEPS}`, "train.saveEvery=1000000"] });
+    const set = [`train.steps=${STEPS}`, "train.saveEvery=1000000"];
+    const config = await loadConfig(modality, "pretrain", { preset: "tiny", set });
     const times = [];
     let last = performance.now();
-    const data = path.join(root, "examples/data/fashion-mnist");
-    for await (const { step } of pretrain({ modality: vision, config, data, out: path.join(out, "run"), device })) {
+    const data = path.join(root, "examples/data", folder);
+    for await (const { step } of pretrain({ modality, config, data, out: path.join(out, "run"), device })) {
       const now = performance.now();
       if (step > WARM_UP) times.push(now - last);
       last = now;
     }
-    const milliseconds = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
-    return { preset: "tiny", threads, milliseconds, imagesPerSecond: (1000 * config.train.batchSize) / milliseconds };
+    return middle(times);
   } finally {
     device.close();
     rmSync(out, { recursive: true, force: true });
   }
 }
 
-const pretraining = [];
-for (const threads of new Set([1, availableParallelism()])) pretraining.push(await step(threads));
+/** The engines take turns, so that a busy machine slows all of them. */
+async function steps(modality, threads) {
+  const times = Object.fromEntries(measured.map((engine) => [engine, []]));
+  for (let round = 0; round < ROUNDS; round++) for (const engine of measured) times[engine].push(await step(engine, modality, threads));
+  return measured.map((engine) => ({ engine, modality, preset: "tiny", threads, milliseconds: middle(times[engine]) }));
+}
+
+const rows = { gemm: [], attention: [], kernels: [], pretraining: [] };
+for (const engine of measured) {
+  rows.gemm.push(...bench("gemm", engine, "1500"));
+  rows.attention.push(...bench("attention", engine, "800"));
+  rows.kernels.push(...bench("kernels", engine, "400"));
+}
+for (const modality of Object.keys(MODALITIES)) rows.pretraining.push(...(await steps(modality, availableParallelism())));
+rows.pretraining.push(...(await steps("vision", 1)));
 
 const git = (...words) => execFileSync("git", words, { cwd: root, encoding: "utf8" }).trim();
 const result = {
@@ -51,18 +74,15 @@ const result = {
   node: process.version,
   date: new Date().toISOString().slice(0, 10),
   commit: git("rev-parse", "--short", "HEAD"),
-  loadAverageBefore: loadBefore,
-  gemm,
-  pretraining,
+  loadAverageBefore,
+  ...rows,
 };
 const file = path.join(root, "bench/results", `${result.date}-${name}.json`);
 writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
-for (const { m, n, k, threads, gflops, peakGflops } of gemm) {
-  console.log(
-    `gemm ${m}x${n}x${k} threads ${threads}: ${gflops.toFixed(1)} of ${peakGflops.toFixed(1)} GFLOP/s, ${((100 * gflops) / peakGflops).toFixed(0)} %`,
-  );
+for (const { engine, m, n, k, threads, gflops, peakGflops } of rows.gemm) {
+  const share = ((100 * gflops) / peakGflops).toFixed(0);
+  console.log(`${engine} gemm ${m}x${n}x${k}, threads ${threads}: ${gflops.toFixed(1)} of ${peakGflops.toFixed(1)} GFLOP/s, ${share} %`);
 }
-for (const { threads, milliseconds, imagesPerSecond } of pretraining) {
-  console.log(`tiny pretraining, threads ${threads}: ${milliseconds.toFixed(0)} ms a step, ${imagesPerSecond.toFixed(0)} images/s`);
-}
+for (const { engine, modality, threads, milliseconds } of rows.pretraining)
+  console.log(`${engine} ${modality} tiny pretraining, threads ${threads}: ${milliseconds.toFixed(0)} ms a step`);
 console.log(file);

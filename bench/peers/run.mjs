@@ -75,6 +75,10 @@ function table(rows) {
     }
   }
 }
+if (a.table === true) {
+  console.error("--table: expected the file of an earlier run, such as --table results.jsonl");
+  process.exit(2);
+}
 if (a.table) {
   table(
     readFileSync(a.table, "utf8")
