@@ -58,7 +58,8 @@ function compile(entry) {
 }
 for (const entry of TESTS) compile(entry);
 
-for (const script of ["run-tests.mjs", "verify.mjs", "bench.mjs"]) cpSync(path.join(root, "tools/gpu", script), path.join(target, script));
+for (const script of ["run-tests.mjs", "verify.mjs", "bench.mjs", "peer_torch.py"])
+  cpSync(path.join(root, "tools/gpu", script), path.join(target, script));
 cpSync(process.execPath, path.join(target, "node"), { dereference: true });
 writeFileSync(path.join(target, "commit"), execFileSync("git", ["describe", "--always", "--dirty", "--abbrev=12"], { cwd: root }));
 writeFileSync(path.join(target, "verify"), '#!/bin/sh\ncd "$(dirname "$0")" && exec ./node verify.mjs "$@"\n', { mode: 0o755 });

@@ -1,8 +1,9 @@
 /**
  * Verifies the CUDA engine on the machine it runs on, in under 8 minutes, and writes one JSON: `./verify [--out FILE] [--emulated]`. The op
  * tests of every kernel and the golden cases against the reference, captured training against training as it is, 200 steps of each modality
- * beside the native CPU engine's, the op tests under compute-sanitizer where that is installed, and kernel benchmarks. Ends with 1 when
- * something failed, or when there is no device. `--emulated` runs the first three over the emulation, to try the bundle itself.
+ * beside the native CPU engine's, kernel benchmarks and steps of the base models, PyTorch on the same steps where Python has it, and the op
+ * tests under compute-sanitizer where that is installed. Ends with 1 when something failed, or when there is no device. `--emulated` runs the
+ * first three over the emulation, to try the bundle itself.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +21,10 @@ const STEPS = 200;
 const DATA = { vision: "fashion-mnist", speech: "gcin-voice/train", text: "wordnet" };
 /** Largest difference of the mean loss over the last 20 steps from the CPU engine's, relative to it: the same curve but for rounding. */
 const CURVE_TOLERANCE = 0.02;
-const BASE_BATCH = { vision: 64, text: 32 };
+const BASE_BATCH = { vision: 64, speech: 4, text: 32 };
+/** Seconds of each sample of speech: what the published batches amount to. */
+const SPEECH_SECONDS = 15.6;
+const TEXT_TOKENS = 512;
 /** Useful floating-point operations of a data2vec step of ViT-B, per image of 224 pixels: student forward and backward, teacher forward. */
 const VISION_STEP_FLOPS = 140.7e9;
 /** Seconds after which no more checks are begun. */
@@ -91,8 +95,14 @@ async function losses(modality, device, folder) {
 /** Speed of whole steps of the base preset; the last 20 of them count. */
 async function baseSteps(modality, folder, precision) {
   const out = path.join(folder, `base-${modality}-${precision}`);
-  const settings = ["train.logEvery=1", "train.warmupSteps=1", "train.accumulate=1", "data.workers=8"];
-  if (modality !== "speech") settings.push(`train.batchSize=${BASE_BATCH[modality]}`);
+  const settings = ["train.logEvery=1", "train.accumulate=1"];
+  settings.push(modality === "text" ? `data.batchTokens=${TEXT_TOKENS * BASE_BATCH.text}` : "data.workers=8");
+  const batch = BASE_BATCH[modality];
+  if (modality !== "speech") settings.push("train.warmupSteps=2", `train.batchSize=${batch}`);
+  else {
+    const clips = ["data.minSeconds=0.1", `data.joinSeconds=${SPEECH_SECONDS}`, `data.maxSeconds=${SPEECH_SECONDS}`];
+    settings.push(...clips, `data.batchSeconds=${batch * SPEECH_SECONDS}`);
+  }
   const flags = ["--preset", "base", "--steps", "30", "--device", "cuda", "--precision", precision, "--set", ...settings];
   const data = `examples/data/${DATA[modality]}`;
   const { error } = await output(process.execPath, ["dist/cli/main.js", "pretrain", modality, "--data", data, "--out", out, ...flags], 90);
@@ -100,7 +110,20 @@ async function baseSteps(modality, folder, precision) {
   const last = JSON.parse(readFileSync(path.join(out, "metrics.jsonl"), "utf8").trim().split("\n").at(-1));
   const { samplesPerSecond } = last;
   const useful = modality === "vision" && { usefulTeraflops: (samplesPerSecond * VISION_STEP_FLOPS) / 1e12 };
-  return { ok: Number.isFinite(last.loss), precision, samplesPerSecond, ...useful };
+  return { ok: Number.isFinite(last.loss), precision, batch, samplesPerSecond, ...useful };
+}
+
+/** PyTorch's best on the same steps, and how many times as fast we were. */
+async function torchSteps(ours) {
+  const probe = await output("python3", ["-c", "import torch; assert torch.cuda.is_available()"], 60);
+  if (probe.error !== null) return { ok: true, skipped: "Python has no torch that finds the device" };
+  const sizes = Object.entries(BASE_BATCH).map((entry) => entry.join("="));
+  const { stdout, error } = await output("python3", ["peer_torch.py", "--batch", sizes.join(","), "--limit", "60"], 120);
+  if (error !== null) return { ok: false, error };
+  const peer = JSON.parse(stdout.trim().split("\n").at(-1));
+  const best = (modality) => Math.max(...peer.rows.filter((row) => row.case === modality).map((row) => row.samplesPerSecond ?? 0));
+  const ratios = Object.fromEntries(Object.entries(ours).map(([modality, speed]) => [modality, speed / best(modality)]));
+  return { ok: true, ratios, ...peer };
 }
 
 async function curve(modality, folder) {
@@ -147,7 +170,15 @@ if (results.device === null && !options.emulated) {
         return error === null ? { ok: true, ...JSON.parse(stdout) } : { ok: false, error };
       });
     }
-    for (const modality of Object.keys(DATA)) await check(`base steps of ${modality}`, () => baseSteps(modality, folder, "tf32"));
+    const speeds = {};
+    for (const modality of Object.keys(DATA)) {
+      await check(`base steps of ${modality}`, async () => {
+        const result = await baseSteps(modality, folder, "tf32");
+        if (result.ok) speeds[modality] = result.samplesPerSecond;
+        return result;
+      });
+    }
+    await check("PyTorch", () => torchSteps(speeds));
     rmSync(folder, { recursive: true, force: true });
     const sanitizer = await output("compute-sanitizer", ["--version"], 10);
     for (const tool of sanitizer.error === null ? ["memcheck", "racecheck"] : []) {
