@@ -60,6 +60,7 @@ function table(rows) {
   console.log(
     "| config | mode | threads | peer | images/s | ms median | ms min | GFLOP/s | runs | others' cores |\n|---|---|---|---|---|---|---|---|---|---|",
   );
+  const medians = new Map();
   for (const g of groups.values()) {
     const ok = g.filter((r) => r.ms),
       q = ok.filter(undisturbed),
@@ -69,11 +70,21 @@ function table(rows) {
     if (!ok.length) console.log(`| ${r.config} | ${r.mode} | ${r.threads} | ${r.name} | - | ${r.error} | | | | |`);
     else {
       const ms = med(u.map((r) => r.ms));
+      const job = [r.config, r.mode, r.threads].join(" | ");
+      medians.set(job, { ...medians.get(job), [r.name]: ms });
       console.log(
         `| ${r.config} | ${r.mode} | ${r.threads} | ${r.name} | ${r.images_per_s ? f((u[0].images_per_s * u[0].ms) / ms) : ""} | ${f(ms)} | ${f(Math.min(...u.map((r) => r.min_ms)))} | ${f((u[0].gflops * u[0].ms) / ms)} | ${u.length} of ${ok.length}${q.length ? "" : " (disturbed)"} | ${med(u.map((r) => r.other_cores)).toFixed(2)} |`,
       );
     }
   }
+
+  const peers = [...new Set(rows.map((r) => r.name))].filter((name) => !name.startsWith("ours"));
+  console.log(
+    `\nTimes as fast as each peer:\n\n| config | mode | threads | engine | ${peers.join(" | ")} |\n|---|---|---|---|${"---|".repeat(peers.length)}`,
+  );
+  for (const [job, ms] of medians)
+    for (const name of Object.keys(ms).filter((name) => name.startsWith("ours")))
+      console.log(`| ${job} | ${name} | ${peers.map((peer) => (peer in ms ? (ms[peer] / ms[name]).toFixed(2) : "")).join(" | ")} |`);
 }
 if (a.table === true) {
   console.error("--table: expected the file of an earlier run, such as --table results.jsonl");
