@@ -1,8 +1,8 @@
 """PyTorch beside the CUDA engine: whole data2vec pretraining steps of the base models, and attention with a bias that learns.
 
-    python3 peer_torch.py [--batch vision=64,speech=4,text=32] [--seconds 20] [--device cuda] [--small]
+    python3 peer_torch.py [--batch vision=64,speech=4,text=32] [--seconds 3] [--device cuda] [--small]
 
-Prints one JSON line. Of each case every variant (bf16 and TF32, eager and compiled) is timed, since the best of them is the peer's number.
+Prints a JSON line after each variant, the last of which has all. Of each case every variant (bf16 and TF32, eager and compiled) is timed, since the best of them is the peer's number.
 A step is the student's forward and backward, the teacher's forward over the whole input, AdamW and the moving average, in one precision
 each; masks are made outside of it, and nothing is dropped at random. `--small --device cpu` tries the script itself.
 """
@@ -255,14 +255,14 @@ def main():
     options = parser.parse_args()
     started, device = time.perf_counter(), options.device
     batches = {name: int(size) for name, size in (entry.split("=") for entry in options.batch.split(","))}
+    where = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     rows = []
     for variant in [("bf16", False), ("tf32", False), ("bf16", True), ("tf32", True)]:
         for name in ["vision", "speech", "text", "attention"]:
             row = {"case": name, "precision": variant[0], "compiled": variant[1]}
             if time.perf_counter() - started > options.limit:
-                rows.append({**row, "error": f"not begun after {options.limit:.0f} s"})
-                continue
+                return
             try:
                 if name == "attention":
                     seconds, _ = seconds_of(attention_of(options.small, device, variant), device, options.seconds)
@@ -274,8 +274,7 @@ def main():
             except Exception as error:  # a variant may not exist on this machine, or not fit its memory
                 row["error"] = f"{type(error).__name__}: {str(error)[:200]}"
             rows.append(row)
-    where = torch.cuda.get_device_name() if device == "cuda" else "cpu"
-    print(json.dumps({"torch": torch.__version__, "device": where, "rows": rows}))
+            print(json.dumps({"torch": torch.__version__, "device": where, "rows": rows}), flush=True)
 
 
 main()

@@ -115,14 +115,16 @@ async function baseSteps(modality, folder, precision) {
 
 /** PyTorch's best on the same steps, and how many times as fast we were. */
 async function torchSteps(ours) {
-  const probe = await output("python3", ["-c", "import torch; assert torch.cuda.is_available()"], 60);
+  const probe = await output("python3", ["-c", "import torch; assert torch.cuda.is_available()"], 20);
   if (probe.error !== null) return { ok: true, skipped: "Python has no torch that finds the device" };
   const sizes = Object.entries(BASE_BATCH).map((entry) => entry.join("="));
-  const { stdout, error } = await output("python3", ["peer_torch.py", "--batch", sizes.join(","), "--limit", "60"], 120);
-  if (error !== null) return { ok: false, error };
-  const peer = JSON.parse(stdout.trim().split("\n").at(-1));
+  const { stdout, error } = await output("python3", ["peer_torch.py", "--batch", sizes.join(","), "--limit", "60"], 70);
+  const lines = stdout.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"));
+  if (lines.length === 0) return { ok: false, error };
+  const peer = JSON.parse(lines.at(-1));
   const best = (modality) => Math.max(...peer.rows.filter((row) => row.case === modality).map((row) => row.samplesPerSecond ?? 0));
-  const ratios = Object.fromEntries(Object.entries(ours).map(([modality, speed]) => [modality, speed / best(modality)]));
+  const ratio = (modality) => (best(modality) > 0 ? ours[modality] / best(modality) : null);
+  const ratios = Object.fromEntries(Object.keys(ours).map((modality) => [modality, ratio(modality)]));
   return { ok: true, ratios, ...peer };
 }
 

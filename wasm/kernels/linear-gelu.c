@@ -3,7 +3,7 @@ static void finish_gelu(const void *y, const float *c, size_t at, int32_t column
 
 void linear_gelu(float *y, float *pre, const float *x, const float *weight, const float *bias, int32_t rows, int32_t in_dim,
                  int32_t out_dim) {
-  operand a = {x, (size_t)in_dim, 1}, b = {weight, (size_t)in_dim, 1};
-  float *c = pre ? pre : y;
-  gemm((gemm_problem){.c = c, .bias = bias, .a = a, .b = b, .m = rows, .n = out_dim, .k = in_dim, .finish = finish_gelu, .context = y});
+  gemm_problem problem = linear_problem(pre ? pre : y, x, weight, bias, rows, in_dim, out_dim);
+  problem.finish = finish_gelu, problem.context = y;
+  gemm(problem);
 }

@@ -11,8 +11,7 @@ void linear_residual(float *y, float *branch, const float *r, const float *x, co
   int32_t rows = samples * rows_per_sample;
   residual_args args = {.y = y, .r = r, .gamma = gamma, .rng = rng, .rows = rows, .rows_per_sample = rows_per_sample, .dim = out_dim,
                         .drop_path = drop_path, .purpose = (uint32_t)purpose};
-  operand a = {x, (size_t)in_dim, 1}, b = {weight, (size_t)in_dim, 1};
-  float *c = branch ? branch : y;
-  gemm((gemm_problem){.c = c, .bias = bias, .a = a, .b = b, .m = rows, .n = out_dim, .k = in_dim, .finish = finish_residual,
-                      .context = &args});
+  gemm_problem problem = linear_problem(branch ? branch : y, x, weight, bias, rows, in_dim, out_dim);
+  problem.finish = finish_residual, problem.context = &args;
+  gemm(problem);
 }

@@ -7,9 +7,14 @@
 #define SUM_ELEMENTS 4096            /* elements of d_weight whose partial sums one task adds */
 #define BIAS_ROWS 512                /* rows of dy summed by one task */
 
-void linear(float *y, const float *x, const float *weight, const float *bias, int32_t rows, int32_t in_dim, int32_t out_dim) {
+static gemm_problem linear_problem(float *y, const float *x, const float *weight, const float *bias, int32_t rows, int32_t in_dim,
+                                   int32_t out_dim) {
   operand a = {x, (size_t)in_dim, 1}, b = {weight, (size_t)in_dim, 1};
-  gemm((gemm_problem){.c = y, .bias = bias, .a = a, .b = b, .m = rows, .n = out_dim, .k = in_dim});
+  return (gemm_problem){.c = y, .bias = bias, .a = a, .b = b, .m = rows, .n = out_dim, .k = in_dim};
+}
+
+void linear(float *y, const float *x, const float *weight, const float *bias, int32_t rows, int32_t in_dim, int32_t out_dim) {
+  gemm(linear_problem(y, x, weight, bias, rows, in_dim, out_dim));
 }
 
 void linear_grad_input(float *dx, const float *dy, const float *weight, int32_t rows, int32_t in_dim, int32_t out_dim) {
