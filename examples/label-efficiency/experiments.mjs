@@ -15,7 +15,7 @@ export const EXPERIMENTS = {
     /** Unlabelled data to pretrain on; a path that starts with "fetched/" lies in the folder of --data. */
     pretraining: shipped("fashion-mnist"),
     tasks: [{ labelled: shipped("fashion-mnist"), labels: [100, 500, 1000] }],
-    /** What the raw inputs are called, where they have one size and so can be classified as they are. */
+    /** What is classified without a network, as the baseline. */
     raw: "pixels",
     /** Further number of labels that only frozen features are judged with. */
     manyLabels: 5000,
@@ -45,7 +45,7 @@ export const EXPERIMENTS = {
       { name: "final", labelled: "fetched/gcin-voice/final", labels: [198, 594] },
       { name: "tone across speakers", labelled: "fetched/gcin-voice/tone-speakers", labels: [100, 900] },
     ],
-    raw: null,
+    raw: "log-mel spectra",
     manyLabels: null,
     steps: 3000,
     // Chosen with pretrained weights, on the held-out part of 880 initials: 39 % without masks after 600 steps, 30 % with them.

@@ -19,11 +19,14 @@ import {
   vision,
 } from "data2vec";
 import { dataOf, EXPERIMENTS } from "./experiments.mjs";
+import { logMelFeatures } from "./log-mel.mjs";
 
 const NEIGHBOURS = 10;
 const PROBE_DECAYS = [0.001, 0.03, 1];
 
 const MODALITIES = { vision, speech, text };
+/** What a linear classifier gets without a network. */
+const rawFeatures = { vision: inputFeatures, speech: logMelFeatures };
 const job = JSON.parse(process.argv[2]);
 const modality = MODALITIES[EXPERIMENTS[job.experiment].modality];
 const data = dataOf(job);
@@ -73,7 +76,8 @@ const jobs = {
     const base = await loadConfig(modality, "finetune", { set: [`train.seed=${seed}`] });
     const loaded = model === null ? null : await loadModel(device, modality, model);
     const config = loaded === null ? base : { ...base, ...loaded.config, train: base.train };
-    const features = (feed) => (loaded === null ? inputFeatures(device, feed) : encoderFeatures(device, loaded.model.encoder, feed));
+    const features = (feed) =>
+      loaded === null ? rawFeatures[modality.name](device, feed) : encoderFeatures(device, loaded.model.encoder, feed);
     const read = async (holdOut) => {
       const { plain, evaluation } = await modality.openLabelled(data, config, { task: "classify", labels, holdOut, onSkip: () => {} });
       return { known: await features(plain), judged: await features(evaluation) };

@@ -30,7 +30,7 @@ describe("kernels under sanitizers", () => {
   it.for([4, 16])("%i lanes", { timeout: 300_000 }, (lanes, context) => {
     if (compiler === undefined) return context.skip("no C compiler with -fsanitize=address,undefined was found");
     const program = join(folder, `kernels-${lanes}`);
-    const flags = ["-std=gnu11", "-g", "-O1", `-DVLEN=${lanes}`, "-Wall", "-Wextra", "-Werror", "-Wno-psabi", "-Iinclude", ...SANITIZE];
+    const flags = ["-std=gnu11", "-g1", "-O1", `-DVLEN=${lanes}`, "-Wall", "-Wextra", "-Werror", "-Wno-psabi", "-Iinclude", ...SANITIZE];
     const built = run(compiler, [...flags, "tests/native/kernels.c", "-lm", "-o", program]);
     expect(built.stderr).toBe("");
     const ran = run(program, []);
