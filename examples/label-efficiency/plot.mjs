@@ -70,7 +70,7 @@ const chart = {
       scale: { type: "log", domain: [0.9 * Math.min(...counts), 1.1 * Math.max(...counts)] },
       axis: { values: counts, title: "labels" },
     },
-    color: { field: "method", type: "nominal", title: null, legend: { labelLimit: 300 } },
+    color: { field: "method", type: "nominal", title: null, legend: { labelLimit: 0 } },
   },
   layer: [
     {
