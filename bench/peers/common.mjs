@@ -1,6 +1,5 @@
 // Shared by every bench_<peer>.mjs: workloads, deterministic weights, timing, the JSON line. common.py mirrors it.
-import { readFileSync } from "node:fs";
-import { cpuUsage } from "node:process";
+import { createInterface } from "node:readline";
 
 export const CONFIGS = {
   tiny: { d: 128, layers: 4, heads: 4, ffn: 512, seq: 50, batch: 64, patch: 48 },
@@ -74,7 +73,7 @@ export function flops(config, mode) {
 }
 
 export function args() {
-  const a = { config: "small", mode: "fwd", threads: 1, reps: 5, "max-s": 60 };
+  const a = { config: "small", mode: "fwd", threads: 1, reps: 5, seconds: 5, turns: false, "turn-seconds": 0.4 };
   const v = process.argv.slice(2);
   for (let i = 0; i < v.length; i++) {
     const k = v[i].replace(/^--/, "");
@@ -87,45 +86,38 @@ export function args() {
   return a;
 }
 
-/** Seconds of CPU used by the whole machine (steal counted), and by this process. */
-const busy = () => {
-  const v = readFileSync("/proc/stat", "utf8").split("\n")[0].trim().split(/\s+/).slice(1, 9).map(Number);
-  return (v.reduce((a, b) => a + b) - v[3] - v[4]) / 100;
-};
-const own = () => {
-  const u = cpuUsage();
-  return (u.user + u.system) / 1e6;
+const median = (values) => {
+  const s = [...values].sort((x, y) => x - y),
+    m = s.length >> 1;
+  return s.length % 2 ? s[m] : (s[m - 1] + s[m]) / 2;
 };
 
-/** Warm-up, then at least a.reps timed calls (and >= 1 s of them), stopping after a.max-s; fn may be async. */
-export async function measure(fn, a) {
-  let t0 = performance.now(),
-    warm = 0;
-  do {
-    await fn();
-    warm++;
-  } while ((warm < 3 || performance.now() - t0 < 1000) && performance.now() - t0 < a["max-s"] * 400);
-  const ts = [],
-    b0 = busy(),
-    o0 = own();
-  t0 = performance.now();
+/** Calls fn, which may be async, at least `calls` times and for `seconds`; milliseconds of each call. */
+async function repeat(fn, calls, seconds) {
+  const times = [],
+    start = performance.now();
   do {
     const t = performance.now();
     await fn();
-    ts.push(performance.now() - t);
-  } while ((ts.length < a.reps || performance.now() - t0 < 1000) && (ts.length < 3 || performance.now() - t0 < a["max-s"] * 1000));
-  const wall = (performance.now() - t0) / 1000,
-    other = Math.max(0, busy() - b0 - (own() - o0)) / wall;
-  const s = [...ts].sort((x, y) => x - y),
-    m = s.length >> 1;
-  return {
-    ms: s.length % 2 ? s[m] : (s[m - 1] + s[m]) / 2,
-    min_ms: s[0],
-    reps: ts.length,
-    warmup: warm,
-    cores_used: (own() - o0) / wall,
-    other_cores: other,
-  };
+    times.push(performance.now() - t);
+  } while (times.length < calls || performance.now() - start < 1000 * seconds);
+  return times;
+}
+
+/** Warms up, then times fn for --seconds; with --turns, for --turn-seconds whenever a line "go" comes in, and prints the median of each turn. */
+export async function measure(fn, a) {
+  const warm = await repeat(fn, 3, 1),
+    times = [];
+  if (a.turns) {
+    console.log("ready");
+    for await (const line of createInterface({ input: process.stdin })) {
+      if (line !== "go") break;
+      const turn = await repeat(fn, 1, a["turn-seconds"]);
+      times.push(...turn);
+      console.log(`turn ${median(turn)}`);
+    }
+  } else times.push(...(await repeat(fn, a.reps, a.seconds)));
+  return { ms: median(times), min_ms: Math.min(...times), reps: times.length, warmup: warm.length };
 }
 
 /** The one line on stdout. check: mean |output| (fwd), loss of the first step (train, pretrain). */
@@ -143,8 +135,6 @@ export function emit(peer, a, r, check, info = {}) {
     gflops: round(flops(a.config, a.mode) / r.ms / 1e6),
     reps: r.reps,
     warmup: r.warmup,
-    cores_used: round(r.cores_used),
-    other_cores: round(r.other_cores),
     check: check === null ? null : Number(check.toPrecision(7)),
     ...info,
   };

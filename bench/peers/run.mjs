@@ -1,148 +1,191 @@
-// Interleaved driver. node run.mjs [--jobs tiny:fwd,small:train,gemm] [--threads 1,2] [--peers torch,ours-cpu,...] [--rounds 3] [--max-s 20] [--wait-s 60] [--out results.jsonl]
-// node run.mjs --table results.jsonl prints the table of an earlier run. Each round runs every peer once (A B C A B C ...).
-import { spawnSync } from "node:child_process";
+// Measures peers in turns. See README.md, or run it with --help.
+import { spawn } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, loadavg } from "node:os";
+import { cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { args } from "./common.mjs";
+import { parseArgs } from "node:util";
+import { flops } from "./common.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url)),
-  a = args(),
-  rounds = Number(a.rounds ?? 3),
-  list = (s) => String(s).split(",");
+const HELP = `node run.mjs [--jobs tiny:fwd,512x768x3072:gemm] [--peers ours-cpu,torch] [--threads 2] [--turns 15] [--turn-seconds 0.4] [--out results.jsonl]
+node run.mjs --table results.jsonl
+
+All peers of a job are started, warm up, and then work one after the other for a moment, again and again: whatever slows the machine for longer
+than that slows all of them. A ratio is the median over the turns. --table prints the table of an earlier run.`;
+
+const here = dirname(fileURLToPath(import.meta.url));
 const python = join(process.env.PEERS_VENV ?? ".venv", "bin/python");
-// name -> command and the modes it has
+/** How each peer is started, and the modes it has if not all. */
 const PEERS = {
-  torch: { cmd: [python, "bench_torch.py"] },
-  "torch-compile": { cmd: [python, "bench_torch.py", "--variant", "compile"], modes: ["fwd", "train", "pretrain"] },
-  "ort-node": { cmd: ["node", "bench_ort_node.mjs"], modes: ["fwd", "gemm"] },
-  "ort-web": { cmd: ["node", "bench_ort_web.mjs", "--relaxed", "1"], modes: ["fwd", "gemm"] },
-  "jax-js": { cmd: ["node", "bench_jax_js.mjs"] },
-  tfjs: { cmd: ["node", "bench_tfjs.mjs"] },
-  "tfjs-stock": { cmd: ["node", "bench_tfjs.mjs", "--variant", "stock"], modes: ["fwd", "train", "pretrain"] },
-  "ours-cpu": { cmd: ["node", "bench_ours.mjs", "--variant", "cpu"] },
-  "ours-wasm": { cmd: ["node", "bench_ours.mjs", "--variant", "wasm"] },
+  torch: { command: [python, "bench_torch.py"] },
+  "torch-compile": { command: [python, "bench_torch.py", "--variant", "compile"], modes: ["fwd", "train", "pretrain"] },
+  "ort-node": { command: ["node", "bench_ort_node.mjs"], modes: ["fwd", "gemm"] },
+  "ort-web": { command: ["node", "bench_ort_web.mjs", "--relaxed", "1"], modes: ["fwd", "gemm"] },
+  "jax-js": { command: ["node", "bench_jax_js.mjs"] },
+  tfjs: { command: ["node", "bench_tfjs.mjs"] },
+  "ours-cpu": { command: ["node", "bench_ours.mjs", "--variant", "cpu"] },
+  "ours-wasm": { command: ["node", "bench_ours.mjs", "--variant", "wasm"] },
 };
-const names = a.peers ? list(a.peers) : Object.keys(PEERS).filter((n) => n !== "tfjs-stock");
-const jobs = list(a.jobs ?? "tiny:fwd,tiny:train,tiny:pretrain,small:fwd,small:train,small:pretrain,base:fwd,base:train,base:pretrain,gemm")
-  .flatMap((j) => (j === "gemm" ? ["512x768x768:gemm", "512x768x3072:gemm"] : [j]))
-  .map((j) => j.split(":"));
-const threads = list(a.threads === 1 && !process.argv.includes("--threads") ? "1,2" : a.threads),
-  out = resolve(a.out ?? join(here, "results.jsonl"));
-const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-const busy = () => {
-  const v = readFileSync("/proc/stat", "utf8").split("\n")[0].trim().split(/\s+/).slice(1, 9).map(Number);
-  return (v.reduce((x, y) => x + y) - v[3] - v[4]) / 100;
-};
-/** Waits up to --wait-s seconds for one in which enough cores are idle. */
-function quiet(t) {
-  for (let i = 0; i < (a["wait-s"] ?? 60); i++) {
-    const b = busy();
-    sleep(1000);
-    if (busy() - b < cpus().length - t + 0.15) return;
-  }
+/** Until a peer is warm, and until one turn of it ends. */
+const LIMIT_MS = 300_000;
+/** Between two turns, so that threads that wait for work go to sleep. */
+const PAUSE_MS = 50;
+
+const middle = (values) => quantile(values, 0.5);
+function quantile(values, at) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = at * (sorted.length - 1);
+  const below = Math.floor(place);
+  return sorted[below] + (place - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]);
 }
 
-/** Others may use the cores that the run leaves idle, no more. */
-const undisturbed = (r) => r.other_cores < cpus().length - r.threads + 0.1;
+/** A peer at work on a job. */
+class Peer {
+  #process;
+  #lines;
+  #errors = "";
 
-function table(rows) {
-  const med = (v) => {
-    const s = [...v].sort((x, y) => x - y);
-    return s.length % 2 ? s[s.length >> 1] : (s[s.length / 2 - 1] + s[s.length / 2]) / 2;
-  };
-  const groups = new Map();
-  for (const r of rows) {
-    const k = [r.config, r.mode, r.threads, r.name].join("|");
-    groups.set(k, [...(groups.get(k) ?? []), r]);
+  constructor(name, { config, mode, threads, turnSeconds }) {
+    const [program, ...script] = PEERS[name].command;
+    const job = ["--config", config, "--mode", mode, "--threads", threads, "--json", "--turns", "--turn-seconds", turnSeconds];
+    this.name = name;
+    this.#process = spawn(program, [...script, ...job.map(String)], { cwd: here, stdio: ["pipe", "pipe", "pipe"] });
+    this.#process.on("error", (error) => (this.#errors += `${error.message}\n`));
+    this.#process.stdin.on("error", () => {});
+    this.#process.stderr.on("data", (data) => (this.#errors += data));
+    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
-  console.log(
-    "| config | mode | threads | peer | images/s | ms median | ms min | GFLOP/s | runs | others' cores |\n|---|---|---|---|---|---|---|---|---|---|",
-  );
-  const medians = new Map();
-  for (const g of groups.values()) {
-    const ok = g.filter((r) => r.ms),
-      q = ok.filter(undisturbed),
-      u = q.length ? q : ok,
-      r = g[0],
-      f = (x) => (x >= 100 ? x.toFixed(0) : x.toPrecision(3));
-    if (!ok.length) console.log(`| ${r.config} | ${r.mode} | ${r.threads} | ${r.name} | - | ${r.error} | | | | |`);
-    else {
-      const ms = med(u.map((r) => r.ms));
-      const job = [r.config, r.mode, r.threads].join(" | ");
-      medians.set(job, { ...medians.get(job), [r.name]: ms });
-      console.log(
-        `| ${r.config} | ${r.mode} | ${r.threads} | ${r.name} | ${r.images_per_s ? f((u[0].images_per_s * u[0].ms) / ms) : ""} | ${f(ms)} | ${f(Math.min(...u.map((r) => r.min_ms)))} | ${f((u[0].gflops * u[0].ms) / ms)} | ${u.length} of ${ok.length}${q.length ? "" : " (disturbed)"} | ${med(u.map((r) => r.other_cores)).toFixed(2)} |`,
-      );
+
+  /** The next line that begins so. */
+  async line(start) {
+    const limit = setTimeout(() => this.#process.kill("SIGKILL"), LIMIT_MS);
+    try {
+      for (;;) {
+        const { value, done } = await this.#lines.next();
+        if (done) throw new Error(this.#errors.split("\n").find((line) => /Error/.test(line)) ?? `ended without "${start}"`);
+        if (value.startsWith(start)) return value;
+      }
+    } finally {
+      clearTimeout(limit);
     }
   }
 
-  const peers = [...new Set(rows.map((r) => r.name))].filter((name) => !name.startsWith("ours"));
+  /** Milliseconds of a call, the median of one turn. */
+  async turn() {
+    this.#process.stdin.write("go\n");
+    return Number((await this.line("turn ")).slice(5));
+  }
+
+  async finish() {
+    this.#process.stdin.end("end\n");
+    return JSON.parse(await this.line("{"));
+  }
+
+  kill() {
+    this.#process.kill("SIGKILL");
+  }
+}
+
+/** All peers of one job: a row for each. */
+async function measure(job, names, turns) {
+  const peers = [];
+  const failed = [];
+  const drop = (peer, error) => {
+    peer.kill();
+    if (peers.includes(peer)) peers.splice(peers.indexOf(peer), 1);
+    failed.push({ name: peer.name, ...job, error: error.message.slice(0, 120) });
+  };
+  const times = new Map(names.map((name) => [name, []]));
+  for (const name of names) {
+    const peer = new Peer(name, job);
+    try {
+      await peer.line("ready");
+      peers.push(peer);
+    } catch (error) {
+      drop(peer, error);
+    }
+  }
+  for (let turn = 0; turn < turns; turn++) {
+    for (const peer of turn % 2 === 0 ? [...peers] : [...peers].reverse()) {
+      try {
+        times.get(peer.name).push(await peer.turn());
+      } catch (error) {
+        drop(peer, error);
+      }
+      await sleep(PAUSE_MS);
+    }
+  }
+  const rows = [];
+  for (const peer of peers) rows.push({ name: peer.name, ...job, ...(await peer.finish()), turns: times.get(peer.name) });
+  return [...rows, ...failed];
+}
+
+const significant = (x) => (x >= 100 ? x.toFixed(0) : x.toPrecision(3));
+
+function table(rows) {
   console.log(
-    `\nTimes as fast as each peer:\n\n| config | mode | threads | engine | ${peers.join(" | ")} |\n|---|---|---|---|${"---|".repeat(peers.length)}`,
+    "| config | mode | threads | peer | ms | GFLOP/s | quartiles of the turns, ms |\n| --- | --- | --- | --- | --- | --- | --- |",
   );
-  for (const [job, ms] of medians)
-    for (const name of Object.keys(ms).filter((name) => name.startsWith("ours")))
-      console.log(`| ${job} | ${name} | ${peers.map((peer) => (peer in ms ? (ms[peer] / ms[name]).toFixed(2) : "")).join(" | ")} |`);
-}
-if (a.table === true) {
-  console.error("--table: expected the file of an earlier run, such as --table results.jsonl");
-  process.exit(2);
-}
-if (a.table) {
-  table(
-    readFileSync(a.table, "utf8")
-      .trim()
-      .split("\n")
-      .map((l) => JSON.parse(l)),
+  const jobs = new Map();
+  for (const row of rows) {
+    const { config, mode, threads, name, turns, error } = row;
+    const job = `${config} | ${mode} | ${threads}`;
+    jobs.set(job, [...(jobs.get(job) ?? []), row]);
+    const shown = error
+      ? `${error} | |`
+      : `${significant(middle(turns))} | ${significant(flops(config, mode) / middle(turns) / 1e6)} | ` +
+        `${significant(quantile(turns, 0.25))} to ${significant(quantile(turns, 0.75))}`;
+    console.log(`| ${job} | ${name} | ${shown} |`);
+  }
+  console.log(
+    "\nTimes as fast (quartiles of the turns):\n\n| config | mode | threads | engine | peer | ratio |\n| --- | --- | --- | --- | --- | --- |",
   );
+  for (const [job, measured] of jobs) {
+    const done = measured.filter(({ error }) => error === undefined);
+    for (const ours of done.filter(({ name }) => name.startsWith("ours"))) {
+      for (const peer of done.filter((row) => row !== ours)) {
+        const ratios = peer.turns.map((ms, turn) => ms / ours.turns[turn]);
+        const [low, ratio, high] = [0.25, 0.5, 0.75].map((at) => quantile(ratios, at).toFixed(2));
+        console.log(`| ${job} | ${ours.name} | ${peer.name} | ${ratio} (${low} to ${high}) |`);
+      }
+    }
+  }
+}
+
+const { values: options } = parseArgs({
+  options: {
+    jobs: { type: "string", default: "tiny:fwd,tiny:train,tiny:pretrain,small:fwd,small:train,small:pretrain,base:fwd,base:train" },
+    peers: { type: "string", default: Object.keys(PEERS).join(",") },
+    threads: { type: "string", default: String(cpus().length) },
+    turns: { type: "string", default: "15" },
+    "turn-seconds": { type: "string", default: "0.4" },
+    out: { type: "string", default: join(here, "results.jsonl") },
+    table: { type: "string" },
+    help: { type: "boolean", default: false },
+  },
+});
+if (options.help) {
+  console.log(HELP);
   process.exit();
 }
+if (options.table !== undefined) {
+  table(readFileSync(options.table, "utf8").trim().split("\n").map(JSON.parse));
+  process.exit();
+}
+const names = options.peers.split(",");
+for (const name of names) if (!(name in PEERS)) throw new Error(`--peers: ${name}: expected some of ${Object.keys(PEERS).join(", ")}`);
+const out = resolve(options.out);
+writeFileSync(out, "");
 const rows = [];
-if (!a.append) writeFileSync(out, "");
-for (let round = 1; round <= rounds; round++)
-  for (const [config, mode] of jobs)
-    for (const t of threads)
-      for (const name of names) {
-        const p = PEERS[name];
-        if (!p) throw new Error("no peer " + name);
-        if (p.modes && !p.modes.includes(mode)) continue;
-        let row;
-        for (let attempt = 0; attempt < 2; attempt++) {
-          // once more when somebody else used the cores
-          quiet(Number(t));
-          const r = spawnSync(
-            p.cmd[0],
-            [...p.cmd.slice(1), "--config", config, "--mode", mode, "--threads", t, "--max-s", String(a["max-s"] ?? 20), "--json"],
-            { cwd: here, encoding: "utf8", timeout: Number(a["limit-s"] ?? 300) * 1000 },
-          );
-          const line = (r.stdout ?? "").split("\n").findLast((l) => l.startsWith("{"));
-          row = {
-            name,
-            round,
-            config,
-            mode,
-            threads: Number(t),
-            load1: loadavg()[0],
-            ...(line
-              ? JSON.parse(line)
-              : {
-                  error:
-                    r.error?.code ??
-                    (r.stderr ?? "")
-                      .split("\n")
-                      .find((l) => /Error/.test(l))
-                      ?.slice(0, 90) ??
-                    "exit " + r.status,
-                }),
-          };
-          if (row.error || undisturbed(row)) break;
-        }
-        rows.push(row);
-        appendFileSync(out, JSON.stringify(row) + "\n");
-        console.error(
-          `${round} ${config} ${mode} ${t}T ${name}: ${row.error ?? `${row.ms} ms, ${row.gflops} GFLOP/s, others ${row.other_cores}`}`,
-        );
-      }
+for (const [config, mode] of options.jobs.split(",").map((job) => job.split(":"))) {
+  const having = names.filter((name) => PEERS[name].modes?.includes(mode) ?? true);
+  const job = { config, mode, threads: Number(options.threads), turnSeconds: Number(options["turn-seconds"]) };
+  for (const row of await measure(job, having, Number(options.turns))) {
+    rows.push(row);
+    appendFileSync(out, `${JSON.stringify(row)}\n`);
+    console.error(`${config} ${mode} ${row.name}: ${row.error ?? `${row.ms} ms, ${row.gflops} GFLOP/s`}`);
+  }
+}
 table(rows);

@@ -21,8 +21,16 @@ export interface Profile {
   milliseconds: number;
 }
 
+/** Counts what kernels take. */
+export interface Profiler {
+  /** What was counted. */
+  profile(): Profile;
+  /** Begins anew. */
+  reset(): void;
+}
+
 /** The same engine, whose kernels are timed; for engines that have done a kernel's work when its call returns. */
-export function profiled(backend: Backend): { backend: Backend; profile: () => Profile } {
+export function profiled(backend: Backend): Profiler & { backend: Backend } {
   const times = new Map<keyof Kernels, KernelTime>();
   let first = 0;
   let last = 0;
@@ -48,6 +56,10 @@ export function profiled(backend: Backend): { backend: Backend; profile: () => P
     kernels: [...times.values()].filter(({ calls }) => calls > 0).sort((a, b) => b.milliseconds - a.milliseconds),
     milliseconds: last - first,
   });
+  const reset = () => {
+    first = 0;
+    for (const total of times.values()) Object.assign(total, { calls: 0, milliseconds: 0, flops: 0, bytes: 0 });
+  };
   const { name, description, threads, heap } = backend;
   const same: Omit<Backend, "kernels"> = {
     name,
@@ -58,7 +70,7 @@ export function profiled(backend: Backend): { backend: Backend; profile: () => P
     synchronize: () => backend.synchronize(),
     close: () => backend.close(),
   };
-  return { backend: { ...same, kernels }, profile };
+  return { backend: { ...same, kernels }, profile, reset };
 }
 
 /** The same engine, which writes its profile to stderr when it is closed. */

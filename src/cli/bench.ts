@@ -117,9 +117,9 @@ async function step({ device, threads = [], modality: name, preset, batch, steps
   const config = await loadConfig(modality, "pretrain", { preset, set: [...size, ...set] });
   const data = fileURLToPath(new URL(`../../${demo.data}`, import.meta.url));
   for (const count of threads.length > 0 ? threads : [undefined]) {
-    const { backend, profile } = profiled(await openBackend(device, { threads: count, memoryLimit }));
+    const { backend, ...profiler } = profiled(await openBackend(device, { threads: count, memoryLimit }));
     using opened = new Device(backend);
-    const result = await benchStep({ modality, config, data, device: opened, steps, warmUp: WARM_UP, profile });
+    const result = await benchStep({ modality, config, data, device: opened, steps, warmUp: WARM_UP, profiler });
     const { batchSize, accumulate, activationCheckpointing } = config.train;
     if (json) {
       const settings = { engine: device, modality: name, preset, threads: backend.threads, batchSize, accumulate, activationCheckpointing };
@@ -127,7 +127,7 @@ async function step({ device, threads = [], modality: name, preset, batch, steps
       continue;
     }
     const { milliseconds, samplesPerSecond, gflops, parameters, peakBytes } = result;
-    for (const line of profileLines(profile())) print(line);
+    for (const line of profileLines(profiler.profile())) print(line);
     print(
       `${name} ${preset}, ${backend.description}: ${milliseconds.toFixed(1)} ms a step of ${accumulate} x ${batchSize}, ` +
         `${samplesPerSecond.toFixed(1)} samples/s, ${gflops?.toFixed(1)} GFLOP/s; ${formatCount(parameters)} parameters, ` +

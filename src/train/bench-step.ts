@@ -1,4 +1,4 @@
-import type { Profile } from "../backend/profile.js";
+import type { Profiler } from "../backend/profile.js";
 import { emaScheduleOf, targetConfigOf } from "../data2vec/config.js";
 import { Data2VecPretraining, type MaskedInput } from "../data2vec/pretraining.js";
 import type { Modality, RunConfig } from "../modalities/modality.js";
@@ -18,8 +18,8 @@ export interface BenchStep<C extends RunConfig, I> {
   /** Steps that are timed, and steps before them. */
   steps: number;
   warmUp: number;
-  /** The kernels' times so far, where the device counts them. */
-  profile?: () => Profile;
+  /** Where the device's kernels are counted; left with what the timed steps took. */
+  profiler?: Profiler;
 }
 
 /** What a step takes. */
@@ -40,7 +40,7 @@ const BATCHES = 4;
 
 /** Measures pretraining steps on batches that lie in memory. */
 export async function benchStep<C extends RunConfig, I>(bench: BenchStep<C, I>): Promise<StepTime> {
-  const { modality, config, device, steps, warmUp, profile } = bench;
+  const { modality, config, device, steps, warmUp, profiler } = bench;
   const batches: PreparedBatch<MaskedInput<I>>[] = [];
   const feed = await modality.openPretraining(bench.data, config, () => {});
   try {
@@ -65,20 +65,19 @@ export async function benchStep<C extends RunConfig, I>(bench: BenchStep<C, I>):
   }
 
   const times: number[] = [];
-  const flops = () => profile?.().kernels.reduce((sum, kernel) => sum + kernel.flops, 0) ?? 0;
-  let flopsBefore = 0;
   let samples = 0;
   let last = performance.now();
   for await (const { step } of train({ task, optimizer, batches: repeat, config: timed(config, warmUp + steps), startStep: 0 })) {
     const now = performance.now();
     if (step > warmUp) times.push(now - last);
-    else flopsBefore = flops();
+    else profiler?.reset();
     last = performance.now();
   }
   const { accumulate } = config.train;
   for (let pass = warmUp * accumulate; pass < (warmUp + steps) * accumulate; pass++) samples += batches[pass % batches.length].size;
   const milliseconds = [...times].sort((a, b) => a - b)[times.length >> 1];
-  const gflopsPerStep = profile === undefined ? null : (flops() - flopsBefore) / steps / 1e9;
+  const flops = profiler?.profile().kernels.reduce((sum, kernel) => sum + kernel.flops, 0);
+  const gflopsPerStep = flops === undefined ? null : flops / steps / 1e9;
   return {
     milliseconds,
     samplesPerSecond: (1000 * samples) / steps / milliseconds,

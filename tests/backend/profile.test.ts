@@ -6,7 +6,7 @@ import { Device } from "../../src/tensor/device.js";
 
 describe("a profile", () => {
   it("counts calls, operations and bytes of each kernel, and changes no result", async () => {
-    const { backend, profile } = profiled(createReferenceBackend());
+    const { backend, profile, reset } = profiled(createReferenceBackend());
     using device = new Device(backend);
     const before = profile().kernels.reduce((sum, { calls }) => sum + calls, 0);
     expect(before).toBe(0);
@@ -29,6 +29,10 @@ describe("a profile", () => {
     expect(lines[0]).toMatch(/^kernel +calls +ms +share +µs a call +GFLOP\/s +GB\/s$/);
     expect(lines).toHaveLength(4);
     expect(lines[3]).toMatch(/^outside of kernels +\d/);
+    reset();
+    expect(profile().kernels).toEqual([]);
+    device.kernels.fill(8, 1, 0);
+    expect(profile().kernels).toMatchObject([{ kernel: "fill", calls: 1, flops: 0, bytes: 4 }]);
   });
 
   it("knows that a step without products is a matter of bytes, and that gradients of a convolution cost what it does", () => {
