@@ -254,7 +254,7 @@ static void conv1d_grad_weight_task(void *ctx, int32_t task, int32_t thread) {
   int32_t first = part * args->part_rows, end = smaller(args->rows, first + args->part_rows);
   size_t n = (size_t)args->n, out_channels = (size_t)args->out * (size_t)args->x.groups, channel = (size_t)group * (size_t)args->out;
   operand dy = {args->dy + channel, out_channels, 0};
-  float *c = (args->partial ? args->partial + (size_t)part * out_channels * n : args->d_weight) + channel * n + column;
+  float *c = (args->partial ? args->partial + (size_t)part * partial_step((int32_t)(out_channels * n)) : args->d_weight) + channel * n + column;
   float *packed_dy = args->packed + (size_t)thread * args->packed_size, *packed_x = packed_dy + (size_t)args->row_step * KC;
   int32_t step = block_depth(end - first);
   for (int32_t k = first; k < end; k += step) {
@@ -288,7 +288,7 @@ void conv1d_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   args.column_blocks = chunks_of(n, args.column_step);
   args.row_step = chunks_of(chunks_of(args.out, chunks_of(args.out, MC)), MR) * MR;
 
-  size_t moved = windows_memory(&args.x), partials = parts > 1 ? (size_t)parts * (size_t)count : 0;
+  size_t moved = windows_memory(&args.x), partials = parts > 1 ? (size_t)parts * partial_step(count) : 0;
   args.packed_size = (size_t)(args.row_step + args.column_step) * KC;
   float *memory = workspace((moved + (size_t)thread_count() * args.packed_size + partials) * sizeof(float));
   args.packed = memory + moved;

@@ -5,8 +5,10 @@
 #define SPLIT_PARTIALS_MAX (2 << 20) /* elements of all partial sums */
 #define SPLIT_SIDES_MAX 4096         /* in_dim + out_dim at most: what each thread packs stays small */
 #define SUM_ELEMENTS 4096            /* elements of d_weight whose partial sums one task adds */
-#define PARTIAL_PAD 16               /* elements between partial sums: at distances of a power of two they push each other out of the caches */
 #define BIAS_ROWS 512                /* rows of dy summed by one task */
+
+/* From one partial sum of a d_weight to the next: at distances of a power of two they would push each other out of the caches. */
+INLINE size_t partial_step(int32_t count) { return (size_t)count + 16; }
 
 static gemm_problem linear_problem(float *y, const float *x, const float *weight, const float *bias, int32_t rows, int32_t in_dim,
                                    int32_t out_dim) {
@@ -34,7 +36,7 @@ typedef struct {
   int32_t rows, in_dim, out_dim;
   int32_t parts, step;                      /* chunk p covers the rows [p * step, (p + 1) * step) */
   float *packed, *partial, *partial_bias;   /* packed: per thread a block of dy, then one of x */
-  size_t packed_size, partial_step;
+  size_t packed_size;
 } grad_weight_args;
 
 /* One chunk of rows: its share of d_weight and d_bias. */
@@ -45,7 +47,7 @@ static void grad_weight_part(void *ctx, int32_t task, int32_t thread) {
   operand a = {args->dy, (size_t)m, 0}, b = {args->x, (size_t)n, 0};
   float *packed_a = args->packed + (size_t)thread * args->packed_size;
   float *packed_b = packed_a + (size_t)chunks_of(m, MR) * MR * KC;
-  float *partial = args->partial + (size_t)task * args->partial_step, *partial_bias = args->partial_bias + (size_t)task * (size_t)m;
+  float *partial = args->partial + (size_t)task * partial_step(m * n), *partial_bias = args->partial_bias + (size_t)task * (size_t)m;
   if (args->d_bias) zero_row(partial_bias, m);
   int32_t step = block_depth(end - first);
   for (int32_t k = first; k < end; k += step) {
@@ -64,12 +66,12 @@ static void grad_weight_sum(void *ctx, int32_t task, int32_t thread) {
   int32_t count = args->in_dim * args->out_dim, i = task * SUM_ELEMENTS, end = smaller(count, i + SUM_ELEMENTS);
   for (; i + VLEN <= end; i += VLEN) {
     vf sum = vload(args->partial + i);
-    for (int32_t p = 1; p < args->parts; p++) sum = vadd(sum, vload(args->partial + (size_t)p * args->partial_step + i));
+    for (int32_t p = 1; p < args->parts; p++) sum = vadd(sum, vload(args->partial + (size_t)p * partial_step(count) + i));
     vstore(args->d_weight + i, vadd(vload(args->d_weight + i), sum));
   }
   for (; i < end; i++) {
     float sum = args->partial[i];
-    for (int32_t p = 1; p < args->parts; p++) sum += args->partial[(size_t)p * args->partial_step + (size_t)i];
+    for (int32_t p = 1; p < args->parts; p++) sum += args->partial[(size_t)p * partial_step(count) + (size_t)i];
     args->d_weight[i] += sum;
   }
 }
@@ -108,10 +110,10 @@ void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   args.parts = chunks_of(rows, args.step);
   size_t threads = (size_t)thread_count(), parts = (size_t)args.parts;
   args.packed_size = (size_t)(chunks_of(out_dim, MR) * MR + chunks_of(in_dim, NR) * NR) * KC;
-  args.partial_step = (size_t)count + PARTIAL_PAD;
-  args.packed = workspace((threads * args.packed_size + parts * (args.partial_step + (size_t)out_dim)) * sizeof(float));
+  size_t step = partial_step((int32_t)count);
+  args.packed = workspace((threads * args.packed_size + parts * (step + (size_t)out_dim)) * sizeof(float));
   args.partial = args.packed + threads * args.packed_size;
-  args.partial_bias = args.partial + parts * args.partial_step;
+  args.partial_bias = args.partial + parts * step;
   parallel_for(grad_weight_part, &args, args.parts);
   parallel_for(grad_weight_sum, &args, chunks_of((int32_t)count, SUM_ELEMENTS));
   if (d_bias) add_partials(d_bias, args.partial_bias, args.parts, out_dim);
