@@ -86,11 +86,14 @@ export function args() {
   return a;
 }
 
-const median = (values) => {
-  const s = [...values].sort((x, y) => x - y),
-    m = s.length >> 1;
-  return s.length % 2 ? s[m] : (s[m - 1] + s[m]) / 2;
-};
+/** The value below which the part `at` of the values lies, interpolated. */
+export function quantile(values, at) {
+  const sorted = [...values].sort((a, b) => a - b),
+    place = at * (sorted.length - 1),
+    below = Math.floor(place);
+  return sorted[below] + (place - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]);
+}
+export const median = (values) => quantile(values, 0.5);
 
 /** Calls fn, which may be async, at least `calls` times and for `seconds`; milliseconds of each call. */
 async function repeat(fn, calls, seconds) {

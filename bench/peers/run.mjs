@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { flops } from "./common.mjs";
+import { CONFIGS, flops, median, quantile } from "./common.mjs";
 
 const HELP = `node run.mjs [--jobs tiny:fwd,512x768x3072:gemm] [--peers ours-cpu,torch] [--threads 2] [--turns 15] [--turn-seconds 0.4] [--out results.jsonl]
 node run.mjs --table results.jsonl
@@ -32,14 +32,6 @@ const PEERS = {
 const LIMIT_MS = 300_000;
 /** Between two turns, so that threads that wait for work go to sleep. */
 const PAUSE_MS = 50;
-
-const middle = (values) => quantile(values, 0.5);
-function quantile(values, at) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const place = at * (sorted.length - 1);
-  const below = Math.floor(place);
-  return sorted[below] + (place - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]);
-}
 
 /** A peer at work on a job. */
 class Peer {
@@ -130,19 +122,21 @@ function table(rows) {
   );
   const jobs = new Map();
   for (const row of rows) {
-    const { config, mode, threads, name, turns, error } = row;
+    const { run, config, mode, threads, name, turns, error } = row;
     const job = `${config} | ${mode} | ${threads}`;
-    jobs.set(job, [...(jobs.get(job) ?? []), row]);
+    // Only peers that took turns with each other can be compared.
+    const together = `${run} ${job}`;
+    jobs.set(together, { job, measured: [...(jobs.get(together)?.measured ?? []), row] });
     const shown = error
       ? `${error} | |`
-      : `${significant(middle(turns))} | ${significant(flops(config, mode) / middle(turns) / 1e6)} | ` +
+      : `${significant(median(turns))} | ${significant(flops(config, mode) / median(turns) / 1e6)} | ` +
         `${significant(quantile(turns, 0.25))} to ${significant(quantile(turns, 0.75))}`;
     console.log(`| ${job} | ${name} | ${shown} |`);
   }
   console.log(
     "\nTimes as fast (quartiles of the turns):\n\n| config | mode | threads | engine | peer | ratio |\n| --- | --- | --- | --- | --- | --- |",
   );
-  for (const [job, measured] of jobs) {
+  for (const { job, measured } of jobs.values()) {
     const done = measured.filter(({ error }) => error === undefined);
     for (const ours of done.filter(({ name }) => name.startsWith("ours"))) {
       for (const peer of done.filter((row) => row !== ours)) {
@@ -156,7 +150,11 @@ function table(rows) {
 
 const { values: options } = parseArgs({
   options: {
-    jobs: { type: "string", default: "tiny:fwd,tiny:train,tiny:pretrain,small:fwd,small:train,small:pretrain,base:fwd,base:train" },
+    jobs: {
+      type: "string",
+      default:
+        "tiny:fwd,tiny:train,tiny:pretrain,small:fwd,small:train,small:pretrain,base:fwd,base:train,base:pretrain,512x768x768:gemm,512x768x3072:gemm",
+    },
     peers: { type: "string", default: Object.keys(PEERS).join(",") },
     threads: { type: "string", default: String(cpus().length) },
     turns: { type: "string", default: "15" },
@@ -176,12 +174,20 @@ if (options.table !== undefined) {
 }
 const names = options.peers.split(",");
 for (const name of names) if (!(name in PEERS)) throw new Error(`--peers: ${name}: expected some of ${Object.keys(PEERS).join(", ")}`);
+const jobs = options.jobs.split(",");
+const known = new RegExp(`^((${Object.keys(CONFIGS).join("|")}):(fwd|train|pretrain)|\\d+x\\d+x\\d+:gemm)$`);
+for (const job of jobs)
+  if (!known.test(job)) throw new Error(`--jobs: ${job}: expected some like tiny:fwd, small:train or 512x768x3072:gemm`);
+for (const name of ["threads", "turns", "turn-seconds"]) {
+  if (!(Number(options[name]) > 0)) throw new Error(`--${name}: expected a number above 0, got ${options[name]}`);
+}
 const out = resolve(options.out);
 writeFileSync(out, "");
+const run = new Date().toISOString();
 const rows = [];
-for (const [config, mode] of options.jobs.split(",").map((job) => job.split(":"))) {
+for (const [config, mode] of jobs.map((job) => job.split(":"))) {
   const having = names.filter((name) => PEERS[name].modes?.includes(mode) ?? true);
-  const job = { config, mode, threads: Number(options.threads), turnSeconds: Number(options["turn-seconds"]) };
+  const job = { run, config, mode, threads: Number(options.threads), turnSeconds: Number(options["turn-seconds"]) };
   for (const row of await measure(job, having, Number(options.turns))) {
     rows.push(row);
     appendFileSync(out, `${JSON.stringify(row)}\n`);
