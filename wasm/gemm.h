@@ -20,11 +20,13 @@
 #endif
 #define NR (2 * VLEN)
 #define KC (VLEN == 4 ? 400 : 256) /* most depth of a block: a panel of B (KC x NR) stays in the first-level cache */
+#define NC_MAX 192             /* columns of a task that packs them for itself: a block of B stays in the second-level cache too */
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define TASKS_PER_THREAD 4     /* wanted, so that threads share them evenly; how C is split changes no element's sum */
+#define A_AHEAD (16 * MR)      /* how far ahead A is asked for, where multiply-adds run faster than what the processor fetches by itself */
 #define PACK_GROUP 8           /* panels packed together */
 #define PACK_TASK 32768        /* elements that one task packs */
-#define PACKED_B_MAX (4 << 20) /* elements of B packed at a time */
+#define SHARED_MAX (4 << 20)   /* elements of a factor packed at a time for all tasks */
 
 /* The depth of blocks, equal but for the last, that cover `depth`. */
 INLINE int32_t block_depth(int32_t depth) { return chunks_of(depth, larger(1, chunks_of(depth, KC))); }
@@ -83,6 +85,7 @@ NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t ini
   ROWS(START_ROW)
   for (; k > 0; --k) {
     vf b0 = vload(b), b1 = vload(b + VLEN);
+    if (VLEN == 16) __builtin_prefetch(a + A_AHEAD);
     ROWS(ROW)
     a += MR;
     b += NR;
@@ -106,54 +109,29 @@ NOINLINE void gemm_edge(float *c, size_t c_stride, const float *init, size_t ini
     for (int32_t j = 0; j < columns; j++) c[(size_t)i * c_stride + (size_t)j] = tile[i * NR + j];
 }
 
-/* Asks for the lines of up to four rows that are packed next; a stretch of a row is too short for the processor to see what comes. */
-INLINE void prefetch_rows(const float *from, size_t stride, const int rows) {
-  for (int r = 0; r < rows; r++) __builtin_prefetch(from + (size_t)r * stride);
-}
-
-/* to[k * width + i] = from[i * stride + k] for i < valid, 0 for the rest of width. */
+/* to[k * width + i] = from[i * stride + k] for i < width; rows from `valid` on repeat the one before. */
 INLINE void pack_k_contiguous(float *to, const float *from, size_t stride, int32_t valid, int32_t depth, const int32_t width) {
-  int32_t i = 0;
-  for (; i + 4 <= valid; i += 4, from += 4 * stride) {
+  for (int32_t i = 0; i < width; i += VLEN) {
+    const float *row[VLEN];
+    for (int32_t r = 0; r < VLEN; r++) row[r] = from + (size_t)smaller(i + r, valid - 1) * stride;
     int32_t k = 0;
-    for (; k + 4 <= depth; k += 4) {
-      prefetch_rows(from + 4 * stride + k, stride, 4);
-      v4 a = v4_load(from + k), b = v4_load(from + stride + k);
-      v4 c = v4_load(from + 2 * stride + k), d = v4_load(from + 3 * stride + k);
-      v4_transpose(&a, &b, &c, &d);
-      v4_store(to + k * width + i, a), v4_store(to + (k + 1) * width + i, b);
-      v4_store(to + (k + 2) * width + i, c), v4_store(to + (k + 3) * width + i, d);
+    for (; k + VLEN <= depth; k += VLEN) {
+      vf x[VLEN];
+      for (int32_t r = 0; r < VLEN; r++) x[r] = vload(row[r] + k);
+      vtranspose(x);
+      for (int32_t c = 0; c < VLEN; c++) vstore_lanes(to + (k + c) * width + i, x[c], smaller(VLEN, width - i));
     }
     for (; k < depth; k++)
-      for (int32_t r = 0; r < 4; r++) to[k * width + i + r] = from[(size_t)r * stride + (size_t)k];
+      for (int32_t r = 0; r < smaller(VLEN, width - i); r++) to[k * width + i + r] = row[r][k];
   }
-  for (; i + 2 <= valid; i += 2, from += 2 * stride) {
-    int32_t k = 0;
-    for (; k + 4 <= depth; k += 4) {
-      prefetch_rows(from + 2 * stride + k, stride, 4);
-      v4 a = v4_load(from + k), b = v4_load(from + stride + k);
-      v4 low = V4_SHUFFLE(a, b, 0, 4, 1, 5), high = V4_SHUFFLE(a, b, 2, 6, 3, 7);
-      v4_store_low(to + k * width + i, low), v4_store_high(to + (k + 1) * width + i, low);
-      v4_store_low(to + (k + 2) * width + i, high), v4_store_high(to + (k + 3) * width + i, high);
-    }
-    for (; k < depth; k++)
-      for (int32_t r = 0; r < 2; r++) to[k * width + i + r] = from[(size_t)r * stride + (size_t)k];
-  }
-  for (; i < valid; i++, from += stride)
-    for (int32_t k = 0; k < depth; k++) to[k * width + i] = from[k];
-  for (; i < width; i++)
-    for (int32_t k = 0; k < depth; k++) to[k * width + i] = 0;
 }
 
 /* to[k * width + i] = from[k * stride + i] for i < valid, 0 for the rest of width. */
 INLINE void pack_i_contiguous(float *to, const float *from, size_t stride, int32_t valid, int32_t depth, const int32_t width) {
   if (valid == width) {
     for (int32_t k = 0; k < depth; k++, to += width, from += stride) {
-      int32_t i = 0;
       __builtin_prefetch(from + 8 * stride);
-      for (; i + 4 <= width; i += 4) v4_store(to + i, v4_load(from + i));
-      for (; i + 2 <= width; i += 2) __builtin_memcpy(to + i, from + i, 2 * sizeof(float));
-      for (; i < width; i++) to[i] = from[i];
+      vcopy(to, from, width);
     }
     return;
   }
@@ -178,13 +156,7 @@ NOINLINE void pack_b_panel(float *to, operand b, int32_t column, int32_t columns
 /* PACK_GROUP panels of operands whose rows lie along i: by rows, since a panel's part of one is no more than a cache line. */
 INLINE void pack_group(float *to, const float *from, size_t stride, int32_t depth, const int32_t width) {
   for (int32_t k = 0; k < depth; k++, to += width, from += stride)
-    for (int32_t p = 0; p < PACK_GROUP; p++) {
-      float *row = to + (size_t)p * (size_t)depth * width;
-      int32_t i = 0;
-      for (; i + 4 <= width; i += 4) v4_store(row + i, v4_load(from + p * width + i));
-      for (; i + 2 <= width; i += 2) __builtin_memcpy(row + i, from + p * width + i, 2 * sizeof(float));
-      for (; i < width; i++) row[i] = from[p * width + i];
-    }
+    for (int32_t p = 0; p < PACK_GROUP; p++) vcopy(to + (size_t)p * (size_t)depth * width, from + p * width, width);
 }
 NOINLINE void pack_a_group(float *to, const float *from, size_t stride, int32_t depth) { pack_group(to, from, stride, depth, MR); }
 NOINLINE void pack_b_group(float *to, const float *from, size_t stride, int32_t depth) { pack_group(to, from, stride, depth, NR); }
@@ -238,71 +210,104 @@ typedef struct {
   const void *context;
 } gemm_problem;
 
-/* The part of a problem that is computed between two packings of B: columns [column, column + columns), depth [k, k + depth). */
+/*
+ * The part of a problem that is computed between two packings: rows [row, row_end) by columns [column, column_end), depth [k, k + depth). One
+ * factor is packed ahead for all tasks, the other by each task for itself.
+ */
 typedef struct {
   const gemm_problem *problem;
-  int32_t column, columns, k, depth, depth_step;
+  int shares_a; /* A is packed ahead, or else B */
+  int32_t row, row_end, column, column_end, k, depth, depth_step;
   int32_t row_step, column_step, row_blocks; /* one task: row_step x column_step of C */
   int32_t pack_panels, pack_groups;          /* one packing task: pack_panels panels of one depth_step */
-  float *packed_a;                           /* MC x KC per thread */
-  float *packed_b;
+  float *shared, *own;
+  size_t own_size; /* of each thread */
 } gemm_part;
 
-/* Where panel p of the block at depth offset k lies in packed B. */
-INLINE float *packed_panel(const gemm_part *part, int32_t k, int32_t depth, int32_t panel) {
-  return part->packed_b + (size_t)k * (size_t)(chunks_of(part->columns, NR) * NR) + (size_t)panel * (size_t)depth * NR;
+/* Where panel p of the block at depth offset k lies in the factor packed ahead. */
+INLINE float *shared_panel(const gemm_part *part, int32_t k, int32_t depth, int32_t panel) {
+  int32_t width = part->shares_a ? MR : NR, length = part->shares_a ? part->row_end - part->row : part->column_end - part->column;
+  return part->shared + (size_t)k * (size_t)(chunks_of(length, width) * width) + (size_t)panel * (size_t)depth * (size_t)width;
 }
 
 static void gemm_pack_task(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const gemm_part *part = ctx;
   int32_t k = task / part->pack_groups * part->depth_step, depth = smaller(part->depth_step, part->depth - k);
-  int32_t panel = task % part->pack_groups * part->pack_panels, column = panel * NR;
-  int32_t columns = smaller(part->pack_panels * NR, part->columns - column);
-  pack_b(packed_panel(part, k, depth, panel), part->problem->b, part->column + column, columns, part->k + k, depth);
+  int32_t panel = task % part->pack_groups * part->pack_panels;
+  float *to = shared_panel(part, k, depth, panel);
+  if (part->shares_a) {
+    int32_t row = part->row + panel * MR;
+    pack_a(to, part->problem->a, row, smaller(part->pack_panels * MR, part->row_end - row), part->k + k, depth);
+  } else {
+    int32_t column = part->column + panel * NR;
+    pack_b(to, part->problem->b, column, smaller(part->pack_panels * NR, part->column_end - column), part->k + k, depth);
+  }
 }
 
 static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
   const gemm_part *part = ctx;
   const gemm_problem *p = part->problem;
-  int32_t row = task % part->row_blocks * part->row_step, rows = smaller(part->row_step, p->m - row);
-  int32_t column = task / part->row_blocks * part->column_step, columns = smaller(part->column_step, part->columns - column);
-  float *packed_a = part->packed_a + (size_t)thread * MC * KC;
-  float *c = p->c + (size_t)row * (size_t)p->n + part->column + column;
+  int32_t row = part->row + task % part->row_blocks * part->row_step, rows = smaller(part->row_step, part->row_end - row);
+  int32_t column = part->column + task / part->row_blocks * part->column_step, columns = smaller(part->column_step, part->column_end - column);
+  float *own = part->own + (size_t)thread * part->own_size;
   for (int32_t k = 0; k < part->depth; k += part->depth_step) {
     int32_t depth = smaller(part->depth_step, part->depth - k);
-    pack_a(packed_a, p->a, row, rows, part->k + k, depth);
     int adds = p->accumulate || part->k + k > 0;
-    const float *init = adds ? c : p->bias ? p->bias + part->column + column : NULL;
-    gemm_block(c, (size_t)p->n, init, adds ? (size_t)p->n : 0, packed_a, packed_panel(part, k, depth, column / NR), rows, columns, depth);
+    if (part->shares_a) pack_b(own, p->b, column, columns, part->k + k, depth);
+    for (int32_t i = row; i < row + rows; i += MC) {
+      int32_t block = smaller(MC, row + rows - i);
+      float *c = p->c + (size_t)i * (size_t)p->n + column;
+      const float *init = adds ? c : p->bias ? p->bias + column : NULL;
+      if (!part->shares_a) pack_a(own, p->a, i, block, part->k + k, depth);
+      const float *a = part->shares_a ? shared_panel(part, k, depth, (i - part->row) / MR) : own;
+      const float *b = part->shares_a ? own : shared_panel(part, k, depth, (column - part->column) / NR);
+      gemm_block(c, (size_t)p->n, init, adds ? (size_t)p->n : 0, a, b, block, columns, depth);
+    }
   }
   if (!p->finish || part->k + part->depth < p->k) return;
-  for (int32_t i = 0; i < rows; i++) p->finish(p->context, p->c, (size_t)(row + i) * (size_t)p->n + part->column + column, columns);
+  for (int32_t i = row; i < row + rows; i++) p->finish(p->context, p->c, (size_t)i * (size_t)p->n + column, columns);
 }
 
 static void gemm(gemm_problem problem) {
   if (problem.m == 0 || problem.n == 0) return;
-  const int32_t max_columns = PACKED_B_MAX / KC / NR * NR;
-  int32_t columns = smaller(problem.n, max_columns), padded = chunks_of(columns, NR) * NR;
-  int32_t depth = smaller(problem.k, PACKED_B_MAX / padded / KC * KC);
-  size_t b_size = (size_t)padded * (size_t)depth;
-  float *memory = workspace(((size_t)thread_count() * MC * KC + b_size) * sizeof(float));
-  gemm_part part = {.problem = &problem, .packed_a = memory, .packed_b = memory + (size_t)thread_count() * MC * KC};
+  int32_t threads = thread_count(), wanted = threads > 1 ? TASKS_PER_THREAD * threads : 1;
+  gemm_part part = {.problem = &problem};
+  /*
+   * What packing costs: a factor that tasks pack for themselves stays in their caches, but A is packed once for each block of columns; one
+   * packed ahead goes through memory, at two (B) to three and a half times (A, which isn't asked for ahead) as much.
+   */
+  int32_t column_blocks = larger(1, smaller(chunks_of(wanted, chunks_of(problem.m, MC)), problem.n / NC_MIN));
+  int64_t shares_b_cost = 4 * (int64_t)problem.n + 2 * (int64_t)column_blocks * problem.m;
+  int64_t shares_a_cost = 2 * (int64_t)problem.n + 7 * (int64_t)problem.m;
+  part.shares_a = shares_a_cost < shares_b_cost && problem.n / NC_MIN >= wanted;
+  const int32_t width = part.shares_a ? MR : NR, length = part.shares_a ? problem.m : problem.n;
+  int32_t step = smaller(length, SHARED_MAX / KC / width * width), padded = chunks_of(step, width) * width;
+  int32_t depth = smaller(problem.k, SHARED_MAX / padded / KC * KC);
+  part.own_size = (size_t)(part.shares_a ? NC_MAX : MC) * KC;
+  part.own = workspace(((size_t)threads * part.own_size + (size_t)padded * (size_t)depth) * sizeof(float));
+  part.shared = part.own + (size_t)threads * part.own_size;
 
-  part.row_blocks = chunks_of(problem.m, MC);
-  part.row_step = chunks_of(chunks_of(problem.m, part.row_blocks), MR) * MR;
-  part.row_blocks = chunks_of(problem.m, part.row_step);
-  for (part.column = 0; part.column < problem.n; part.column += columns) {
-    part.columns = smaller(columns, problem.n - part.column);
-    int32_t wanted = thread_count() > 1 ? chunks_of(TASKS_PER_THREAD * thread_count(), part.row_blocks) : 1;
-    int32_t column_blocks = larger(1, smaller(wanted, part.columns / NC_MIN));
-    part.column_step = chunks_of(chunks_of(part.columns, column_blocks), NR) * NR;
-    int32_t tasks = part.row_blocks * chunks_of(part.columns, part.column_step);
+  for (int32_t first = 0; first < length; first += step) {
+    int32_t end = first + smaller(step, length - first);
+    if (part.shares_a) {
+      part.row = first, part.row_end = end, part.row_step = end - first, part.row_blocks = 1;
+      part.column_end = problem.n;
+      int32_t blocks = larger(chunks_of(problem.n, NC_MAX), wanted);
+      part.column_step = chunks_of(chunks_of(problem.n, blocks), NR) * NR;
+    } else {
+      part.column = first, part.column_end = end, part.row_end = problem.m;
+      part.row_step = chunks_of(chunks_of(problem.m, chunks_of(problem.m, MC)), MR) * MR;
+      part.row_blocks = chunks_of(problem.m, part.row_step);
+      int32_t blocks = larger(1, smaller(chunks_of(wanted, part.row_blocks), (end - first) / NC_MIN));
+      part.column_step = chunks_of(chunks_of(end - first, blocks), NR) * NR;
+    }
+    int32_t tasks = part.row_blocks * chunks_of(part.column_end - part.column, part.column_step);
     for (part.k = 0; part.k < problem.k; part.k += depth) {
       part.depth = smaller(depth, problem.k - part.k);
       part.depth_step = block_depth(part.depth);
-      part.pack_panels = larger(1, PACK_TASK / (NR * part.depth_step));
-      part.pack_groups = chunks_of(chunks_of(part.columns, NR), part.pack_panels);
+      part.pack_panels = larger(1, PACK_TASK / (width * part.depth_step));
+      part.pack_groups = chunks_of(chunks_of(end - first, width), part.pack_panels);
       parallel_for(gemm_pack_task, &part, part.pack_groups * chunks_of(part.depth, part.depth_step));
       parallel_for(gemm_compute_task, &part, tasks);
     }

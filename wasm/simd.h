@@ -94,8 +94,6 @@ INLINE float vsum(vf v) {
 typedef v128_t v4;
 INLINE v4 v4_load(const float *p) { return wasm_v128_load(p); }
 INLINE void v4_store(float *p, v4 v) { wasm_v128_store(p, v); }
-INLINE void v4_store_low(float *p, v4 v) { wasm_v128_store64_lane(p, v, 0); }
-INLINE void v4_store_high(float *p, v4 v) { wasm_v128_store64_lane(p, v, 1); }
 #define V4_SHUFFLE(a, b, i, j, k, l) wasm_i32x4_shuffle(a, b, i, j, k, l)
 
 #else
@@ -217,10 +215,6 @@ typedef float v4 __attribute__((vector_size(16)));
 typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
 INLINE v4 v4_load(const float *p) { return *(const v4_unaligned *)p; }
 INLINE void v4_store(float *p, v4 v) { *(v4_unaligned *)p = v; }
-typedef double v4_halves __attribute__((vector_size(16)));
-typedef double double_unaligned __attribute__((aligned(4), may_alias));
-INLINE void v4_store_low(float *p, v4 v) { *(double_unaligned *)p = ((v4_halves)v)[0]; }
-INLINE void v4_store_high(float *p, v4 v) { *(double_unaligned *)p = ((v4_halves)v)[1]; }
 #define V4_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #endif
 
@@ -254,5 +248,69 @@ INLINE void v4_transpose(v4 *a, v4 *b, v4 *c, v4 *d) {
   *b = V4_SHUFFLE(ab_low, cd_low, 2, 3, 6, 7);
   *c = V4_SHUFFLE(ab_high, cd_high, 0, 1, 4, 5);
   *d = V4_SHUFFLE(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+/* Turns VLEN rows into columns. */
+INLINE void vtranspose(vf x[VLEN]) {
+#if VLEN == 4
+  v4_transpose(&x[0], &x[1], &x[2], &x[3]);
+#elif defined(X86)
+  /* Squares of four within each 128-bit lane first, then whole lanes. */
+  for (int i = 0; i < VLEN; i += 4) {
+    vf ab_low = X86(unpacklo_ps)(x[i], x[i + 1]), ab_high = X86(unpackhi_ps)(x[i], x[i + 1]);
+    vf cd_low = X86(unpacklo_ps)(x[i + 2], x[i + 3]), cd_high = X86(unpackhi_ps)(x[i + 2], x[i + 3]);
+    x[i] = X86(shuffle_ps)(ab_low, cd_low, 0x44), x[i + 1] = X86(shuffle_ps)(ab_low, cd_low, 0xee);
+    x[i + 2] = X86(shuffle_ps)(ab_high, cd_high, 0x44), x[i + 3] = X86(shuffle_ps)(ab_high, cd_high, 0xee);
+  }
+  for (int i = 0; i < 4; i++) {
+#if VLEN == 8
+    vf low = x[i], high = x[i + 4];
+    x[i] = _mm256_permute2f128_ps(low, high, 0x20), x[i + 4] = _mm256_permute2f128_ps(low, high, 0x31);
+#else
+    vf ab_even = _mm512_shuffle_f32x4(x[i], x[i + 4], 0x88), ab_odd = _mm512_shuffle_f32x4(x[i], x[i + 4], 0xdd);
+    vf cd_even = _mm512_shuffle_f32x4(x[i + 8], x[i + 12], 0x88), cd_odd = _mm512_shuffle_f32x4(x[i + 8], x[i + 12], 0xdd);
+    x[i] = _mm512_shuffle_f32x4(ab_even, cd_even, 0x88), x[i + 4] = _mm512_shuffle_f32x4(ab_odd, cd_odd, 0x88);
+    x[i + 8] = _mm512_shuffle_f32x4(ab_even, cd_even, 0xdd), x[i + 12] = _mm512_shuffle_f32x4(ab_odd, cd_odd, 0xdd);
+#endif
+  }
+#else
+  vf rows[VLEN];
+  for (int i = 0; i < VLEN; i++) rows[i] = x[i];
+  for (int i = 0; i < VLEN; i++)
+    for (int j = 0; j < VLEN; j++) x[i][j] = rows[j][i];
+#endif
+}
+
+/* Writes the first n lanes, n being known when compiling. */
+INLINE void vstore_lanes(float *p, vf v, const int n) {
+  if (n == VLEN) {
+    vstore(p, v);
+    return;
+  }
+#if VLEN == 16 && defined(X86)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+#elif VLEN == 8 && defined(X86)
+  const int lower = n < 4 ? 0 : 4;
+  v4 rest = lower ? _mm256_extractf128_ps(v, 1) : _mm256_castps256_ps128(v);
+  if (lower) v4_store(p, _mm256_castps256_ps128(v));
+  if (n & 2) _mm_storel_pi((__m64 *)(p + lower), rest);
+  if (n & 1) p[n - 1] = rest[n & 2];
+#else
+  __builtin_memcpy(p, &v, (size_t)n * sizeof(float));
+#endif
+}
+
+/* Copies n floats, n being known when compiling. */
+INLINE void vcopy(float *to, const float *from, const int n) {
+  int i = 0;
+  for (; i + VLEN <= n; i += VLEN) vstore(to + i, vload(from + i));
+#if VLEN == 16 && defined(X86)
+  const __mmask16 rest = (__mmask16)((1u << (n - i)) - 1);
+  if (i < n) _mm512_mask_storeu_ps(to + i, rest, _mm512_maskz_loadu_ps(rest, from + i));
+#else
+  for (; i + 4 <= n; i += 4) v4_store(to + i, v4_load(from + i));
+  for (; i + 2 <= n; i += 2) __builtin_memcpy(to + i, from + i, 2 * sizeof(float));
+  for (; i < n; i++) to[i] = from[i];
+#endif
 }
 #endif
