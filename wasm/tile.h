@@ -104,6 +104,19 @@ static void product_rows(product p, int32_t rows, int32_t vectors) {
 /* y[c * y_step + r] = x[r * x_step + c] for r < rows, c < columns, and 0 for r in rows .. padded_rows - 1. */
 NOINLINE void transpose(float *y, int32_t y_step, const float *x, int32_t x_step, int32_t rows, int32_t columns, int32_t padded_rows) {
   int32_t r = 0;
+  for (; r + VLEN <= rows; r += VLEN) {
+    const float *from = x + (size_t)r * x_step;
+    int32_t c = 0;
+    for (; c + VLEN <= columns; c += VLEN) {
+      vf block[VLEN];
+      for (int32_t i = 0; i < VLEN; i++) block[i] = vload(from + (size_t)i * x_step + c);
+      vtranspose(block);
+      for (int32_t i = 0; i < VLEN; i++) vstore(y + (size_t)(c + i) * y_step + r, block[i]);
+    }
+    for (; c < columns; c++)
+      for (int32_t i = 0; i < VLEN; i++) y[(size_t)c * y_step + r + i] = from[(size_t)i * x_step + c];
+  }
+#if VLEN > 4
   for (; r + 4 <= rows; r += 4) {
     const float *from = x + (size_t)r * x_step;
     int32_t c = 0;
@@ -116,6 +129,7 @@ NOINLINE void transpose(float *y, int32_t y_step, const float *x, int32_t x_step
     for (; c < columns; c++)
       for (int32_t i = 0; i < 4; i++) y[(size_t)c * y_step + r + i] = from[(size_t)i * x_step + c];
   }
+#endif
   for (; r < rows; r++)
     for (int32_t c = 0; c < columns; c++) y[(size_t)c * y_step + r] = x[(size_t)r * x_step + c];
   for (; r < padded_rows; r++)

@@ -49,6 +49,7 @@ INLINE size_t bias_block(const attention_shape *s, int32_t h, int32_t block) {
 
 /* Floats of the packed keys, or values, of one head. */
 INLINE size_t packed_size(const attention_shape *s) { return (size_t)(s->tokens + KEYS) * s->head_dim; }
+INLINE size_t gathered_size(const attention_shape *s) { return s->query_blocks > 1 ? (size_t)round_up(s->tokens * s->head_dim, 16) : 0; }
 INLINE size_t bias_size(const attention_shape *s) { return s->bias ? bias_block(s, s->heads, 0) : 0; }
 
 /* x[rows][lanes] *= factor for rows QUERIES floats apart. */
@@ -71,6 +72,23 @@ static void pack_keys(float *packed, const float *from, int32_t row, int32_t key
   int32_t size = key_block(keys);
   for (int32_t k = 0; k < keys; k += size, packed += (size_t)head_dim * KEYS)
     transpose(packed, KEYS, from + (size_t)k * row, row, smaller(size, keys - k), head_dim, 0);
+}
+
+/* Rows `step` floats apart. */
+typedef struct {
+  const float *data;
+  int32_t step;
+} key_rows;
+
+/*
+ * The keys (part 1) or values (2) of one head side by side in `memory`: a whole row of qkv apart they would push each other out of the
+ * first-level cache. One block of queries reads them once, from where they are.
+ */
+static key_rows gather_keys(const attention_shape *s, float *memory, int32_t b, int32_t h, int32_t part, int32_t keys) {
+  key_rows from = {part_of(s, b, h, part), s->row};
+  if (s->query_blocks == 1) return from;
+  for (int32_t k = 0; k < keys; k++) copy_row(memory + (size_t)k * s->head_dim, from.data + (size_t)k * from.step, s->head_dim);
+  return (key_rows){memory, s->head_dim};
 }
 
 /* Copies up to 64 rows to [head_dim][QUERIES], times a factor, with zeros up to a whole number of vectors. */
@@ -138,7 +156,8 @@ typedef struct {
 } attention_args;
 
 /* One block of queries against all keys. */
-static void attend(const attention_args *args, const float *keys_t, float *scratch, int32_t b, int32_t h, int32_t block) {
+static void attend(const attention_args *args, const float *keys_t, key_rows values, float *scratch, int32_t b, int32_t h,
+                   int32_t block) {
   const attention_shape *s = &args->s;
   int32_t head_dim = s->head_dim, keys = keys_of(s, b), size = key_block(keys);
   int32_t query = block * QUERIES, queries = smaller(QUERIES, s->tokens - query), lanes = round_up(queries, VLEN);
@@ -149,19 +168,19 @@ static void attend(const attention_args *args, const float *keys_t, float *scrat
   for (int32_t key = 0; key < keys; key += size, keys_t += (size_t)head_dim * KEYS) {
     int32_t count = smaller(size, keys - key);
     const float *bias = s->bias_t ? s->bias_t + bias_block(s, h, block) + (size_t)key * QUERIES : 0;
-    const float *values = part_of(s, b, h, 2) + (size_t)key * s->row;
+    const float *v = values.data + (size_t)key * values.step;
     for (int32_t i = 0; i < lanes; i += TILE_LANES) {
       int32_t vectors = vectors_at(lanes, i);
       float correction[TILE_LANES];
       product_columns((product){scores, keys_t, queries_t + i, TILE_LANES, KEYS, QUERIES, head_dim, 0}, count, vectors);
-      for (int32_t v = 0; v < vectors * VLEN; v += VLEN)
-        softmax_column(scores + v, bias ? bias + i + v : 0, maximum + i + v, sum + i + v, correction + v, count);
+      for (int32_t l = 0; l < vectors * VLEN; l += VLEN)
+        softmax_column(scores + l, bias ? bias + i + l : 0, maximum + i + l, sum + i + l, correction + l, count);
       if (s->dropout > 0) {
         keep_tile(factors, s, b, h, query + i, smaller(TILE_LANES, queries - i), key, count);
         for (int32_t e = 0; e < count * TILE_LANES; e += VLEN) vstore(scores + e, vmul(vload(scores + e), vload(factors + e)));
       }
       if (key > 0) scale_lanes(out_t + i, correction, head_dim, vectors);
-      product_columns((product){out_t + i, values, scores, QUERIES, s->row, TILE_LANES, count, key > 0}, head_dim, vectors);
+      product_columns((product){out_t + i, v, scores, QUERIES, values.step, TILE_LANES, count, key > 0}, head_dim, vectors);
     }
   }
   for (int32_t i = 0; i < lanes; i += VLEN) {
@@ -180,11 +199,12 @@ static void attention_task(void *ctx, int32_t task, int32_t thread) {
   int32_t part = task % args->parts, head = task / args->parts, b = head / s->heads, h = head % s->heads;
   int32_t blocks = chunks_of(s->query_blocks, args->parts), end = smaller(s->query_blocks, (part + 1) * blocks);
   int32_t keys = keys_of(s, b);
-  float *keys_t = s->scratch + thread * s->scratch_size, *rest = keys_t + packed_size(s);
+  float *keys_t = s->scratch + thread * s->scratch_size, *gathered = keys_t + packed_size(s), *rest = gathered + gathered_size(s);
   if (keys > 0) pack_keys(keys_t, part_of(s, b, h, 1), s->row, keys, s->head_dim);
+  key_rows values = gather_keys(s, gathered, b, h, 2, keys);
   for (int32_t block = part * blocks; block < end; block++) {
     if (keys > 0) {
-      attend(args, keys_t, rest, b, h, block);
+      attend(args, keys_t, values, rest, b, h, block);
       continue;
     }
     for (int32_t i = block * QUERIES; i < smaller(s->tokens, (block + 1) * QUERIES); i++) {
@@ -215,7 +235,7 @@ void attention(float *out, float *log_sum_exp, const float *qkv, const float *bi
   attention_args args = {attention_begin(qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose), out, log_sum_exp, 1};
   attention_shape *s = &args.s;
   if (batch * heads < ENOUGH_TASKS) args.parts = smaller(s->query_blocks, chunks_of(ENOUGH_TASKS, batch * heads));
-  attention_workspace(s, 0, packed_size(s) + 2 * (size_t)head_dim * QUERIES + 2 * KEYS * TILE_LANES + 2 * QUERIES);
+  attention_workspace(s, 0, packed_size(s) + gathered_size(s) + 2 * (size_t)head_dim * QUERIES + 2 * KEYS * TILE_LANES + 2 * QUERIES);
   parallel_for(attention_task, &args, batch * heads * args.parts);
 }
 
@@ -231,6 +251,7 @@ typedef struct {
 /* Scratch of one thread, for one head of one sample and one block of its queries. */
 typedef struct {
   float *keys_t, *values_t;                 /* [key block][head_dim][KEYS] */
+  float *gathered;                          /* [tokens][head_dim] */
   float *d_keys, *d_values;                 /* [tokens][width] */
   float *queries_t, *d_out_t, *d_queries_t; /* [head_dim][QUERIES] */
   float *queries, *d_out;                   /* [QUERIES][width] */
@@ -243,12 +264,12 @@ typedef struct {
 static size_t grad_scratch_of(grad_scratch *g, const attention_grad_args *args, float *memory) {
   const attention_shape *s = &args->s;
   size_t rows = (size_t)s->tokens * args->width, block = (size_t)s->head_dim * QUERIES, wide = (size_t)QUERIES * args->width;
-  const size_t sizes[] = {packed_size(s), packed_size(s), rows,           rows,           block,             block,   block,
+  const size_t sizes[] = {packed_size(s), packed_size(s), gathered_size(s), rows,           rows,           block,             block,   block,
                           wide,           wide,           KEYS * QUERIES, KEYS * QUERIES, KEYS * TILE_LANES, QUERIES, QUERIES};
-  float **parts[] = {&g->keys_t, &g->values_t, &g->d_keys,   &g->d_values, &g->queries_t, &g->d_out_t,     &g->d_queries_t,
+  float **parts[] = {&g->keys_t, &g->values_t, &g->gathered, &g->d_keys,   &g->d_values, &g->queries_t, &g->d_out_t,     &g->d_queries_t,
                      &g->queries, &g->d_out,   &g->d_scores, &g->kept,     &g->factors,   &g->log_sum_exp, &g->delta};
   size_t used = 0;
-  for (int i = 0; i < 14; i++) {
+  for (int i = 0; i < 15; i++) {
     *parts[i] = memory ? memory + used : 0;
     used += (sizes[i] + 15) / 16 * 16;
   }
@@ -292,7 +313,8 @@ static void add_keys(float *c, const float *weights, const float *x, int32_t row
 }
 
 /* One block of queries: its d_queries, and what it adds to the gradients of keys, values and bias. */
-static void attend_grad(const attention_grad_args *args, const grad_scratch *g, float *partial, int32_t b, int32_t h, int32_t block) {
+static void attend_grad(const attention_grad_args *args, const grad_scratch *g, key_rows rows, float *partial, int32_t b, int32_t h,
+                        int32_t block) {
   const attention_shape *s = &args->s;
   int32_t head_dim = s->head_dim, width = args->width, keys = keys_of(s, b), size = key_block(keys), out_row = s->heads * head_dim;
   int32_t query = block * QUERIES, queries = smaller(QUERIES, s->tokens - query), lanes = round_up(queries, VLEN);
@@ -318,8 +340,8 @@ static void attend_grad(const attention_grad_args *args, const grad_scratch *g, 
       for (int32_t v = 0; v < vectors * VLEN; v += VLEN)
         gradient_column(g->d_scores + i + v, g->kept + i + v, bias ? bias + i + v : 0, s->dropout > 0 ? g->factors + v : 0,
                         g->log_sum_exp + i + v, g->delta + i + v, count);
-      const float *k = part_of(s, b, h, 1) + (size_t)key * s->row;
-      product_columns((product){g->d_queries_t + i, k, g->d_scores + i, QUERIES, s->row, QUERIES, count, key > 0}, head_dim, vectors);
+      const float *k = rows.data + (size_t)key * rows.step;
+      product_columns((product){g->d_queries_t + i, k, g->d_scores + i, QUERIES, rows.step, QUERIES, count, key > 0}, head_dim, vectors);
     }
     add_keys(g->d_values + (size_t)key * width, g->kept, g->d_out, count, queries, width, block > 0);
     add_keys(g->d_keys + (size_t)key * width, g->d_scores, g->queries, count, queries, width, block > 0);
@@ -347,7 +369,8 @@ static void attention_grad_task(void *ctx, int32_t task, int32_t thread) {
     if (keys > 0) {
       pack_keys(g.keys_t, part_of(s, b, h, 1), s->row, keys, head_dim);
       pack_keys(g.values_t, part_of(s, b, h, 2), s->row, keys, head_dim);
-      for (int32_t block = 0; block < s->query_blocks; block++) attend_grad(args, &g, partial, b, h, block);
+      key_rows rows = gather_keys(s, g.gathered, b, h, 1, keys);
+      for (int32_t block = 0; block < s->query_blocks; block++) attend_grad(args, &g, rows, partial, b, h, block);
     }
     for (int32_t t = 0; t < s->tokens; t++) {
       float *row = args->d_qkv + (part_of(s, b, h, 0) - s->qkv) + (size_t)t * s->row;
