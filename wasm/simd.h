@@ -203,6 +203,14 @@ INLINE void vmul_wide_u32(vu a, vu b, vu *low, vu *high) {
 }
 #endif
 
+#if VLEN == 16 && defined(X86)
+INLINE float vsum(vf v) {
+  __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return two[0] + two[1];
+}
+#else
 INLINE float vsum(vf v) {
   float lanes[VLEN];
   for (int i = 0; i < VLEN; i++) lanes[i] = v[i];
@@ -210,6 +218,7 @@ INLINE float vsum(vf v) {
     for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
   return lanes[0];
 }
+#endif
 
 typedef float v4 __attribute__((vector_size(16)));
 typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
@@ -222,15 +231,26 @@ INLINE vf vzero(void) { return vset1(0.0f); }
 
 /* The first n < VLEN floats of p, then zeros. */
 INLINE vf vload_part(const float *p, int32_t n) {
+#if VLEN == 16 && defined(X86)
+  return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif VLEN == 8 && defined(X86)
+  const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  return _mm256_maskload_ps(p, (__m256i)(lane < n));
+#else
   float lanes[VLEN] = {0};
   for (int32_t i = 0; i < n; i++) lanes[i] = p[i];
   return vload(lanes);
+#endif
 }
 /* Writes the first n < VLEN lanes. */
 INLINE void vstore_part(float *p, vf v, int32_t n) {
+#if VLEN == 16 && defined(X86)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+#else
   float lanes[VLEN];
   vstore(lanes, v);
   for (int32_t i = 0; i < n; i++) p[i] = lanes[i];
+#endif
 }
 /* The largest lane. */
 INLINE float vlargest(vf v) {
@@ -288,7 +308,7 @@ INLINE void vstore_lanes(float *p, vf v, const int n) {
     return;
   }
 #if VLEN == 16 && defined(X86)
-  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+  vstore_part(p, v, n);
 #elif VLEN == 8 && defined(X86)
   const int lower = n < 4 ? 0 : 4;
   v4 rest = lower ? _mm256_extractf128_ps(v, 1) : _mm256_castps256_ps128(v);

@@ -101,38 +101,37 @@ static void product_rows(product p, int32_t rows, int32_t vectors) {
 }
 #undef TILE_CASES
 
+/* A square of transpose of which only some rows and columns exist; writes `lanes` of each column. */
+INLINE void transpose_part(float *y, int32_t y_step, const float *x, int32_t x_step, int32_t rows, int32_t columns, int32_t lanes) {
+  vf square[VLEN];
+  for (int32_t i = 0; i < VLEN; i++) {
+    const float *row = x + (size_t)i * x_step;
+    square[i] = i >= rows ? vzero() : columns < VLEN ? vload_part(row, columns) : vload(row);
+  }
+  vtranspose(square);
+  for (int32_t i = 0; i < VLEN && i < columns; i++) {
+    float *to = y + (size_t)i * y_step;
+    if (lanes < VLEN) vstore_part(to, square[i], lanes);
+    else vstore(to, square[i]);
+  }
+}
+
 /* y[c * y_step + r] = x[r * x_step + c] for r < rows, c < columns, and 0 for r in rows .. padded_rows - 1. */
 NOINLINE void transpose(float *y, int32_t y_step, const float *x, int32_t x_step, int32_t rows, int32_t columns, int32_t padded_rows) {
-  int32_t r = 0;
-  for (; r + VLEN <= rows; r += VLEN) {
+  for (int32_t r = 0; r < larger(rows, padded_rows); r += VLEN) {
     const float *from = x + (size_t)r * x_step;
-    int32_t c = 0;
-    for (; c + VLEN <= columns; c += VLEN) {
-      vf block[VLEN];
-      for (int32_t i = 0; i < VLEN; i++) block[i] = vload(from + (size_t)i * x_step + c);
-      vtranspose(block);
-      for (int32_t i = 0; i < VLEN; i++) vstore(y + (size_t)(c + i) * y_step + r, block[i]);
+    int32_t valid = smaller(VLEN, rows - r), lanes = smaller(VLEN, larger(rows, padded_rows) - r), c = 0;
+    for (; valid == VLEN && c + VLEN <= columns; c += VLEN) {
+      vf square[VLEN];
+      for (int32_t i = 0; i < VLEN; i++) square[i] = vload(from + (size_t)i * x_step + c);
+      vtranspose(square);
+      for (int32_t i = 0; i < VLEN; i++) vstore(y + (size_t)(c + i) * y_step + r, square[i]);
     }
+    /* Of a few lanes, only masked stores make a square worth it. */
+    for (; (VLEN == 16 || (VLEN == 8 && lanes == VLEN)) && c < columns; c += VLEN)
+      transpose_part(y + (size_t)c * y_step + r, y_step, from + c, x_step, valid, smaller(VLEN, columns - c), lanes);
     for (; c < columns; c++)
-      for (int32_t i = 0; i < VLEN; i++) y[(size_t)c * y_step + r + i] = from[(size_t)i * x_step + c];
+      for (int32_t i = 0; i < lanes; i++) y[(size_t)c * y_step + r + i] = i < valid ? from[(size_t)i * x_step + c] : 0;
   }
-#if VLEN > 4
-  for (; r + 4 <= rows; r += 4) {
-    const float *from = x + (size_t)r * x_step;
-    int32_t c = 0;
-    for (; c + 4 <= columns; c += 4) {
-      v4 a = v4_load(from + c), b = v4_load(from + x_step + c), d = v4_load(from + 2 * x_step + c), e = v4_load(from + 3 * x_step + c);
-      v4_transpose(&a, &b, &d, &e);
-      float *to = y + (size_t)c * y_step + r;
-      v4_store(to, a), v4_store(to + y_step, b), v4_store(to + 2 * y_step, d), v4_store(to + 3 * y_step, e);
-    }
-    for (; c < columns; c++)
-      for (int32_t i = 0; i < 4; i++) y[(size_t)c * y_step + r + i] = from[(size_t)i * x_step + c];
-  }
-#endif
-  for (; r < rows; r++)
-    for (int32_t c = 0; c < columns; c++) y[(size_t)c * y_step + r] = x[(size_t)r * x_step + c];
-  for (; r < padded_rows; r++)
-    for (int32_t c = 0; c < columns; c++) y[(size_t)c * y_step + r] = 0;
 }
 #endif
