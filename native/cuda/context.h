@@ -8,8 +8,8 @@
 
 namespace data2vec::cuda {
 
-// How products are computed: f32 in full, tf32 with operands of 10 bits of mantissa, bf16 with activations and weights in bf16.
-enum class Precision { f32, tf32, bf16 };
+// How products of float32 are computed: in full, or from operands of 10 bits of mantissa.
+enum class Precision { f32, tf32 };
 
 class Context {
  public:
@@ -17,15 +17,14 @@ class Context {
   // Device scratch of at least as many bytes, 256-byte aligned, for the op that runs now; contents are not retained, and a second call
   // takes the place of the first. Throws when there is no room.
   virtual void* workspace(size_t bytes) = 0;
+  // The bf16 mirror of a parameter, which lies in it as the parameter does in what was mirrored; nullptr of what has none.
+  virtual void* mirrorOf(const void* parameter) const = 0;
 
   cudaStream_t stream = nullptr;
   Precision precision = Precision::f32;
   // The simple kernels in place of the tuned ones (DATA2VEC_CUDA_SIMPLE=1).
   bool simple = false;
   int multiprocessors = 1;
-  // With bf16, the element at byte offset o from heapBase has its mirror at byte offset o / 2 from mirrorBase.
-  const char* heapBase = nullptr;
-  const char* mirrorBase = nullptr;
 };
 
 // The context of the engine whose kernel this thread runs; set by the engine around each call.

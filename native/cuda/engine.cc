@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cuda/error.h"
+#include "cuda/mirror.h"
 
 namespace data2vec {
 
@@ -110,9 +111,25 @@ void* CudaEngine::workspace(size_t bytes) {
   return workspace_;
 }
 
+void* CudaEngine::mirrorOf(const void* parameter) const {
+  const auto* at = static_cast<const char*>(parameter);
+  auto found = mirrored_.upper_bound(at);
+  if (found == mirrored_.begin()) return nullptr;
+  const auto& [start, range] = *--found;
+  return at < start + range.bytes ? range.mirror + (at - start) / 2 : nullptr;
+}
+
+void CudaEngine::beginMirror(const char* parameters, size_t bytes, char* mirror) { mirrored_[parameters] = {bytes, mirror}; }
+
+void CudaEngine::endMirror(const char* parameters) { mirrored_.erase(parameters); }
+
 void CudaEngine::upload(char* to, const char* from, size_t bytes) {
   if (capturing_) throw std::runtime_error("a step that is captured must not take data from the host");
-  guarded([&] { staging_->upload(to, from, bytes); });
+  guarded([&] {
+    staging_->upload(to, from, bytes);
+    cuda::currentContext = this;
+    cuda::writeMirror("upload", reinterpret_cast<const float*>(to), bytes / sizeof(float));
+  });
 }
 
 Landing CudaEngine::land(const char* from, size_t bytes) {

@@ -51,6 +51,11 @@ class CudaEngine : public KernelHost, public cuda::Context {
   // Bytes of the device that nobody uses, this process or another.
   size_t unused();
   void* workspace(size_t bytes) override;
+  void* mirrorOf(const void* parameter) const override;
+
+  // From here on `mirror` holds the `bytes` of parameters from `parameters` on in bf16: whatever kernel or upload writes them writes it.
+  void beginMirror(const char* parameters, size_t bytes, char* mirror);
+  void endMirror(const char* parameters);
 
   void upload(char* to, const char* from, size_t bytes);
   // Copies what all work issued so far makes of `bytes` from `from` on; they have landed when `arrived` is over. Give it back after that.
@@ -80,6 +85,11 @@ class CudaEngine : public KernelHost, public cuda::Context {
   GrowWorkspace grow_;
   std::unique_ptr<DeviceMemory> memory_;
   std::unique_ptr<Staging> staging_;
+  struct Mirrored {
+    size_t bytes;
+    char* mirror;
+  };
+  std::map<const char*, Mirrored> mirrored_;
   std::vector<Landing> landings_;
   std::map<uint32_t, cudaGraphExec_t> graphs_;
   uint32_t lastGraph_ = 0;

@@ -12,8 +12,8 @@ struct CudaKernels {
 #undef DATA2VEC_FIELD
 };
 
-// With float32 activations.
-extern const CudaKernels cudaKernels;
+// With float32 activations, and with bf16 ones behind the same pointers.
+extern const CudaKernels cudaKernelsF32, cudaKernelsBf16;
 
 }  // namespace data2vec
 

@@ -85,6 +85,20 @@ Napi::Value upload(const Napi::CallbackInfo& info, OpenCudaEngine& open) {
   return info.Env().Undefined();
 }
 
+Napi::Value beginMirror(const Napi::CallbackInfo& info, OpenCudaEngine& open) {
+  const double bytes = info[1].As<Napi::Number>().DoubleValue();
+  const char* parameters = rangeAt(info.Env(), "beginMirror", open, info[0], bytes);
+  char* mirror = parameters == nullptr ? nullptr : rangeAt(info.Env(), "beginMirror", open, info[2], bytes / 2);
+  if (mirror != nullptr) open.engine->beginMirror(parameters, static_cast<size_t>(bytes), mirror);
+  return info.Env().Undefined();
+}
+
+Napi::Value endMirror(const Napi::CallbackInfo& info, OpenCudaEngine& open) {
+  const char* parameters = rangeAt(info.Env(), "endMirror", open, info[0], 0);
+  if (parameters != nullptr) open.engine->endMirror(parameters);
+  return info.Env().Undefined();
+}
+
 using Method = Napi::Value (*)(const Napi::CallbackInfo& info, OpenCudaEngine& open);
 
 // Adds a function that needs the engine open, and whose exceptions become errors that begin with its name.
@@ -104,8 +118,8 @@ void addMethod(Napi::Object object, const char* name, const Shared& open, Method
   });
 }
 
-bool bindKernels(Napi::Env env, Napi::Object table, const std::shared_ptr<CudaEngine>& engine) {
-#define DATA2VEC_BIND(name) &&bindKernel(env, table, #name, engine, cudaKernels.name)
+bool bindKernels(Napi::Env env, Napi::Object table, const std::shared_ptr<CudaEngine>& engine, const CudaKernels& kernels) {
+#define DATA2VEC_BIND(name) &&bindKernel(env, table, #name, engine, kernels.name)
   return true DATA2VEC_KERNELS(DATA2VEC_BIND);
 #undef DATA2VEC_BIND
 }
@@ -119,6 +133,8 @@ void addMethods(Napi::Object result, const Shared& open) {
   addMethod(result, "unused", open, [](const Napi::CallbackInfo& info, OpenCudaEngine& on) -> Napi::Value {
     return Napi::Number::New(info.Env(), static_cast<double>(on.engine->unused()));
   });
+  addMethod(result, "beginMirror", open, beginMirror);
+  addMethod(result, "endMirror", open, endMirror);
   addMethod(result, "upload", open, upload);
   addMethod(result, "download", open, download);
   addMethod(result, "synchronize", open, [](const Napi::CallbackInfo& info, OpenCudaEngine& on) { return land(info.Env(), on, nullptr, 0); });
@@ -150,8 +166,9 @@ Napi::Value openCuda(const Napi::CallbackInfo& info) {
   }
   const auto device = info[0].As<Napi::Number>().Int32Value();
   const std::string precision = info[1].As<Napi::String>();
-  if (precision != "f32" && precision != "tf32") {
-    fail(env, "cuda: precision: expected f32 or tf32, got " + precision);
+  const bool halves = precision == "bf16";
+  if (precision != "f32" && precision != "tf32" && !halves) {
+    fail(env, "cuda: precision: expected f32, tf32 or bf16, got " + precision);
     return env.Undefined();
   }
   CudaEngine::Options options;
@@ -168,13 +185,14 @@ Napi::Value openCuda(const Napi::CallbackInfo& info) {
     fail(env, "cuda:" + std::to_string(device) + ": " + error.what());
     return env.Undefined();
   }
-  auto kernels = Napi::Object::New(env);
+  auto kernels = Napi::Object::New(env), halfKernels = Napi::Object::New(env);
   auto result = Napi::Object::New(env);
-  if (!bindKernels(env, kernels, open->engine)) {
+  if (!bindKernels(env, kernels, open->engine, cudaKernelsF32) || (halves && !bindKernels(env, halfKernels, open->engine, cudaKernelsBf16))) {
     fail(env, "openCuda: the kernels could not be bound");
     return env.Undefined();
   }
   result["kernels"] = kernels;
+  if (halves) result["bf16Kernels"] = halfKernels;
   addMethods(result, open);
   result["close"] = Napi::Function::New(env, [open](const Napi::CallbackInfo&) {
     open->engine.reset();

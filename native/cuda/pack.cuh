@@ -28,6 +28,13 @@ __device__ inline void storePack(T* to, const Pack<T>& pack) {
   *reinterpret_cast<Pack<T>*>(to) = pack;
 }
 
+__device__ inline Pack<bf16> rounded(const Pack<float>& pack) {
+  Pack<bf16> result;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) result.v[j] = fromFloat<bf16>(pack.v[j]);
+  return result;
+}
+
 }  // namespace data2vec::cuda
 
 #endif

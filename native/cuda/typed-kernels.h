@@ -1,16 +1,23 @@
-// The host side of the CUDA kernels: include/kernels.h with the activations of a type of their own, T: float32, later bfloat16. Products,
-// convolutions and attention are as in include/kernels.h itself, and take the type from the context.
+// The host side of the CUDA kernels that work on activations: include/kernels.h with these of a type of their own, T: float or bf16. Parameters,
+// targets, statistics and losses are float32 in either case; kernels that know nothing else are as in include/kernels.h itself.
 #ifndef DATA2VEC_CUDA_TYPED_KERNELS_H
 #define DATA2VEC_CUDA_TYPED_KERNELS_H
 
 #include <cstdint>
 
+#include "cuda/bf16.h"
+
+// Compiles a kernel's host function for both types of activations.
+#define DATA2VEC_FOR_EACH_TYPE(name)       \
+  template decltype(name<float>) name<float>; \
+  template decltype(name<bf16>) name<bf16>;
+
 namespace data2vec::cuda {
 
 template <typename T>
-void fill(float* y, int32_t count, float value);
+void fill(T* y, int32_t count, float value);
 template <typename T>
-void copy(float* y, const float* x, int32_t count);
+void copy(T* y, const T* x, int32_t count);
 template <typename T>
 void add(T* y, const T* a, const T* b, int32_t count);
 template <typename T>
@@ -22,6 +29,18 @@ template <typename T>
 void residual_grad(T* dx, float* d_gamma, const T* dy, const T* x, const float* gamma, const uint32_t* rng, int32_t samples,
                    int32_t rows_per_sample, int32_t dim, float drop_path, int32_t purpose);
 template <typename T>
+void linear(T* y, const T* x, const float* weight, const float* bias, int32_t rows, int32_t in_dim, int32_t out_dim);
+template <typename T>
+void linear_grad_input(T* dx, const T* dy, const float* weight, int32_t rows, int32_t in_dim, int32_t out_dim);
+template <typename T>
+void linear_grad_weight(float* d_weight, float* d_bias, const T* dy, const T* x, int32_t rows, int32_t in_dim, int32_t out_dim);
+template <typename T>
+void linear_gelu(T* y, T* pre, const T* x, const float* weight, const float* bias, int32_t rows, int32_t in_dim, int32_t out_dim);
+template <typename T>
+void linear_residual(T* y, T* branch, const T* r, const T* x, const float* weight, const float* bias, const float* gamma,
+                     const uint32_t* rng, int32_t samples, int32_t rows_per_sample, int32_t in_dim, int32_t out_dim, float drop_path,
+                     int32_t purpose);
+template <typename T>
 void gelu(T* y, const T* x, int32_t count);
 template <typename T>
 void gelu_grad(T* dx, const T* dy, const T* x, int32_t count);
@@ -31,15 +50,27 @@ template <typename T>
 void layer_norm_grad(T* dx, float* d_weight, float* d_bias, const T* dy, const T* x, const float* weight, const float* mean,
                      const float* rstd, int32_t rows, int32_t dim);
 template <typename T>
+void conv1d(T* y, const T* x, const float* weight, const float* bias, int32_t batch, int32_t in_time, int32_t in_channels,
+            int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
+template <typename T>
+void conv1d_grad_input(T* dx, const T* dy, const float* weight, int32_t batch, int32_t in_time, int32_t in_channels, int32_t out_channels,
+                       int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
+template <typename T>
+void conv1d_grad_weight(float* d_weight, float* d_bias, const T* dy, const T* x, int32_t batch, int32_t in_time, int32_t in_channels,
+                        int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups);
+template <typename T>
 void layer_norm_gelu(T* y, float* mean, float* rstd, const T* x, const float* weight, const float* bias, int32_t rows, int32_t dim,
                      float eps);
 template <typename T>
 void layer_norm_gelu_grad(T* dx, float* d_weight, float* d_bias, const T* dy, const T* x, const float* weight, const float* bias,
                           const float* mean, const float* rstd, int32_t rows, int32_t dim);
 template <typename T>
-void relative_bias(float* bias, const float* table, const int32_t* index, int32_t heads, int32_t positions);
+void attention(T* out, float* log_sum_exp, const T* qkv, const float* bias, const int32_t* lengths, const uint32_t* rng, int32_t batch,
+               int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose);
 template <typename T>
-void relative_bias_grad(float* d_table, const float* d_bias, const int32_t* index, int32_t heads, int32_t positions, int32_t table_rows);
+void attention_grad(T* d_qkv, float* d_bias, const T* d_out, const T* out, const float* log_sum_exp, const T* qkv, const float* bias,
+                    const int32_t* lengths, const uint32_t* rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim,
+                    float dropout, int32_t purpose);
 template <typename T>
 void mask_rows(T* y, const T* x, const float* token, const int32_t* mask, int32_t rows, int32_t dim);
 template <typename T>
@@ -57,7 +88,7 @@ void add_position(T* y, const T* x, const float* position, int32_t batch, int32_
 template <typename T>
 void add_position_grad(float* d_position, const T* dy, int32_t batch, int32_t tokens, int32_t dim);
 template <typename T>
-void patchify(T* y, const T* image, int32_t batch, int32_t channels, int32_t height, int32_t width, int32_t patch);
+void patchify(T* y, const float* image, int32_t batch, int32_t channels, int32_t height, int32_t width, int32_t patch);
 template <typename T>
 void mean_pool(T* y, const T* x, const int32_t* lengths, int32_t batch, int32_t tokens, int32_t dim, int32_t first);
 template <typename T>
@@ -93,14 +124,7 @@ template <typename T>
 void ctc(float* stats, T* d_logits, const T* logits, const int32_t* targets, const int32_t* target_lengths, const int32_t* frame_lengths,
          const float* normalizer, int32_t batch, int32_t time, int32_t classes, int32_t max_target, int32_t blank);
 template <typename T>
-void squared_norm(float* y, const float* x, int32_t count);
-template <typename T>
-void clip_scale(float* scale, const float* squared_norm, float max_norm);
-template <typename T>
-void adamw(float* parameter, float* m, float* v, const float* gradient, const float* grad_scale, const float* scalars, int32_t count,
-           float lr_scale, float weight_decay, float beta1, float beta2);
-template <typename T>
-void ema(float* teacher, const float* student, const float* decay, int32_t count);
+void squared_norm(float* y, const T* x, int32_t count);
 
 }  // namespace data2vec::cuda
 

@@ -222,7 +222,7 @@ describe.skipIf(emulated === null)("the CUDA engine, emulated", () => {
     it("of options name them", () => {
       expect(() => open({ memoryLimit: Number.NaN })).toThrow("cuda: memoryLimit: expected a positive number of bytes, got NaN");
       expect(() => open({ device: 7 })).toThrow(/^cuda:7: cudaSetDevice: cudaErrorInvalidDevice/);
-      expect(() => open({ precision: "f16" as "f32" })).toThrow("cuda: precision: expected f32 or tf32, got f16");
+      expect(() => open({ precision: "f16" as "f32" })).toThrow("cuda: precision: expected f32, tf32 or bf16, got f16");
     });
   });
 

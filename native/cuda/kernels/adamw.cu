@@ -1,10 +1,10 @@
 // adamw: one step of AdamW over a flat range (Loshchilov and Hutter 2019, "Decoupled weight decay regularization").
 #include "cuda/grid.h"
-#include "cuda/typed-kernels.h"
 #include "cuda/launch.h"
 #include "cuda/pack.cuh"
+#include "kernels.h"
 
-namespace data2vec::cuda {
+using namespace data2vec::cuda;
 
 namespace {
 
@@ -13,6 +13,7 @@ struct AdamwArguments {
   const float *gradient, *gradScale, *scalars;
   int32_t count;
   float lrScale, weightDecay, beta1, beta2;
+  bf16* mirror;  // of the parameter; optional
 };
 
 // What is the same for all elements of a call.
@@ -49,24 +50,25 @@ __global__ void adamwKernel(AdamwArguments a) {
     storePack(a.parameter + i, parameter);
     storePack(a.m + i, m);
     storePack(a.v + i, v);
+    if (a.mirror != nullptr) storePack(a.mirror + i, rounded(parameter));
     return;
   }
-  for (size_t e = i; e < count && e < i + (packed ? 4 : 1); ++e) step(a.parameter[e], a.m[e], a.v[e], a.gradient[e]);
+  for (size_t e = i; e < count && e < i + (packed ? 4 : 1); ++e) {
+    step(a.parameter[e], a.m[e], a.v[e], a.gradient[e]);
+    if (a.mirror != nullptr) a.mirror[e] = fromFloat<bf16>(a.parameter[e]);
+  }
 }
 
 }  // namespace
 
-template <typename T>
 void adamw(float* parameter, float* m, float* v, const float* gradient, const float* grad_scale, const float* scalars, int32_t count,
            float lr_scale, float weight_decay, float beta1, float beta2) {
   if (count == 0) return;
-  const AdamwArguments a{parameter, m, v, gradient, grad_scale, scalars, count, lr_scale, weight_decay, beta1, beta2};
-  if (isAligned(parameter) && isAligned(m) && isAligned(v) && isAligned(gradient)) {
+  auto* mirror = static_cast<bf16*>(context().mirrorOf(parameter));
+  const AdamwArguments a{parameter, m, v, gradient, grad_scale, scalars, count, lr_scale, weight_decay, beta1, beta2, mirror};
+  if (isAligned(parameter) && isAligned(m) && isAligned(v) && isAligned(gradient) && isAligned(mirror)) {
     launch("adamw", adamwKernel<true>, piecesOf(count, 4 * kThreads), kThreads, 0, a);
   } else {
     launch("adamw", adamwKernel<false>, piecesOf(count, kThreads), kThreads, 0, a);
   }
 }
-template decltype(adamw<float>) adamw<float>;
-
-}  // namespace data2vec::cuda

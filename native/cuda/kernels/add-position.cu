@@ -35,7 +35,7 @@ template <typename T>
 void add_position(T* y, const T* x, const float* position, int32_t batch, int32_t tokens, int32_t dim) {
   forRows("add_position", batch * tokens, AddPosition<T>{y, x, position, tokens, dim});
 }
-template decltype(add_position<float>) add_position<float>;
+DATA2VEC_FOR_EACH_TYPE(add_position)
 
 template <typename T>
 void add_position_grad(float* d_position, const T* dy, int32_t batch, int32_t tokens, int32_t dim) {
@@ -43,6 +43,6 @@ void add_position_grad(float* d_position, const T* dy, int32_t batch, int32_t to
   const int32_t blocks = piecesOf(static_cast<int64_t>(perSample), kThreads);
   if (blocks > 0) launch("add_position_grad", addPositionGradKernel<T>, blocks, kThreads, 0, d_position, dy, batch, perSample);
 }
-template decltype(add_position_grad<float>) add_position_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(add_position_grad)
 
 }  // namespace data2vec::cuda

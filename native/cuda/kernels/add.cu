@@ -16,6 +16,6 @@ template <typename T>
 void add(T* y, const T* a, const T* b, int32_t count) {
   elementwise("add", Sum{}, y, count, a, b);
 }
-template decltype(add<float>) add<float>;
+DATA2VEC_FOR_EACH_TYPE(add)
 
 }  // namespace data2vec::cuda

@@ -96,6 +96,6 @@ void average_layer(float* target, const T* x, int32_t batch, int32_t tokens, int
   const dim3 grid(static_cast<unsigned>(piecesOf(dim, kColumns)), static_cast<unsigned>(batch));
   launch("average_layer", averageChannelsKernel<T>, grid, kThreads, 0, to, x);
 }
-template decltype(average_layer<float>) average_layer<float>;
+DATA2VEC_FOR_EACH_TYPE(average_layer)
 
 }  // namespace data2vec::cuda

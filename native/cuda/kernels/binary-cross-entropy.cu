@@ -41,6 +41,6 @@ void binary_cross_entropy(float* stats, T* d_logits, const T* logits, const floa
   if (blocks > 0) launch(op, binaryCrossEntropyKernel<T>, blocks, kThreads, 0, losses, d_logits, logits, targets, normalizer, count);
   launch(op, meanLossKernel, 1, kThreads, 0, stats, losses, blocks, normalizer);
 }
-template decltype(binary_cross_entropy<float>) binary_cross_entropy<float>;
+DATA2VEC_FOR_EACH_TYPE(binary_cross_entropy)
 
 }  // namespace data2vec::cuda

@@ -1,8 +1,8 @@
 // clipScale: what to multiply a gradient with so that its norm is at most max_norm; NaN when the norm isn't finite.
-#include "cuda/typed-kernels.h"
 #include "cuda/launch.h"
+#include "kernels.h"
 
-namespace data2vec::cuda {
+using namespace data2vec::cuda;
 
 namespace {
 
@@ -18,10 +18,6 @@ __global__ void clipScaleKernel(float* scale, const float* squaredNorm, float ma
 
 }  // namespace
 
-template <typename T>
 void clip_scale(float* scale, const float* squared_norm, float max_norm) {
   launch("clip_scale", clipScaleKernel, 1, 1, 0, scale, squared_norm, max_norm);
 }
-template decltype(clip_scale<float>) clip_scale<float>;
-
-}  // namespace data2vec::cuda

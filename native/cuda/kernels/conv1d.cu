@@ -1,12 +1,11 @@
 // The convolution over time and its gradients, as products whose operands are windows that are never copied out.
 #include <algorithm>
 
-#include "cuda/bf16.h"
 #include "cuda/gemm/gemm.h"
 #include "cuda/kernels/elements.h"
-#include "kernels.h"
+#include "cuda/typed-kernels.h"
 
-using namespace data2vec::cuda;
+namespace data2vec::cuda {
 
 namespace {
 
@@ -20,16 +19,10 @@ struct Sizes {
   int32_t outTime() const { return inTime + 2 * padding < kernel ? 0 : (inTime + 2 * padding - kernel) / stride + 1; }
 };
 
-size_t elementBytes() { return activation() == Element::bf16 ? sizeof(bf16) : sizeof(float); }
-
-// `pointer` moved by some elements of an activation, or of a parameter's operand.
-const void* moved(const void* pointer, int64_t elements) {
-  return static_cast<const char*>(pointer) + elements * static_cast<int64_t>(elementBytes());
-}
-
 // Row (b, t), column (tap, channel): what the window of y at t sees. A group to each product of the batch.
-View windowsOf(const float* x, const Sizes& s) {
-  View view = matrix(moved(x, -static_cast<int64_t>(s.padding) * s.inChannels), static_cast<int64_t>(s.stride) * s.inChannels);
+template <typename T>
+View windowsOf(const T* x, const Sizes& s) {
+  View view = matrix(x - static_cast<int64_t>(s.padding) * s.inChannels, static_cast<int64_t>(s.stride) * s.inChannels);
   view.batchStep = s.inGroup();
   view.rowBlock = Divisor(s.outTime());
   view.blockStep = static_cast<int64_t>(s.inTime) * s.inChannels;
@@ -43,7 +36,7 @@ View windowsOf(const float* x, const Sizes& s) {
 }
 
 // [rows][outChannels], a group to each product of the batch.
-View outputOf(const float* y, const Sizes& s) {
+View outputOf(const void* y, const Sizes& s) {
   View view = matrix(y, s.outChannels);
   view.batchStep = s.outGroup();
   return view;
@@ -59,17 +52,18 @@ View weightsOf(const void* weight, const Sizes& s) {
  * The gradient of x at those positions that have the same rest when `padding` is added and divided by the stride: position stride q + rest -
  * padding was seen by the windows q - j through the taps rest + stride j. So it is a convolution of dy with every stride-th tap, backwards.
  */
-void gradInputOfRest(float* dx, const float* dy, const void* weight, const Sizes& s, int32_t rest) {
+template <typename T>
+void gradInputOfRest(T* dx, const T* dy, const T* weight, const Sizes& s, int32_t rest) {
   const auto firstAbove = [&s](int32_t n) { return n <= 0 ? 0 : (n + s.stride - 1) / s.stride; };
   const int32_t first = firstAbove(s.padding - rest), end = firstAbove(s.inTime + s.padding - rest), positions = end - first;
   const int32_t taps = rest < s.kernel ? (s.kernel - rest - 1) / s.stride + 1 : 0;
   if (positions <= 0) return;
   Product p{"conv1d_grad_input", s.batch * positions, s.inGroup(), taps * s.outGroup(), {}, {}, {}};
-  p.in = p.out = activation();
+  p.in = p.out = elementOf<T>;
   p.bTransposed = true;
   p.batch = s.groups;
 
-  p.a = matrix(moved(dy, static_cast<int64_t>(first) * s.outChannels), s.outChannels);
+  p.a = matrix(dy + static_cast<int64_t>(first) * s.outChannels, s.outChannels);
   p.a.batchStep = s.outGroup();
   p.a.rowBlock = Divisor(positions);
   p.a.blockStep = static_cast<int64_t>(s.outTime()) * s.outChannels;
@@ -81,13 +75,13 @@ void gradInputOfRest(float* dx, const float* dy, const void* weight, const Sizes
   p.a.times = s.outTime();
 
   // Row (j, channel of y), column channel of x.
-  p.b = matrix(moved(weight, static_cast<int64_t>(rest) * s.inGroup()), s.depth());
+  p.b = matrix(weight + static_cast<int64_t>(rest) * s.inGroup(), s.depth());
   p.b.batchStep = static_cast<int64_t>(s.outGroup()) * s.depth();
   p.b.rowBlock = Divisor(s.outGroup());
   p.b.blockStep = static_cast<int64_t>(s.stride) * s.inGroup();
 
   const int64_t firstPosition = static_cast<int64_t>(s.stride) * first + rest - s.padding;
-  p.c = matrix(moved(dx, firstPosition * s.inChannels), static_cast<int64_t>(s.stride) * s.inChannels);
+  p.c = matrix(dx + firstPosition * s.inChannels, static_cast<int64_t>(s.stride) * s.inChannels);
   p.c.batchStep = s.inGroup();
   p.c.rowBlock = Divisor(positions);
   p.c.blockStep = static_cast<int64_t>(s.inTime) * s.inChannels;
@@ -96,33 +90,45 @@ void gradInputOfRest(float* dx, const float* dy, const void* weight, const Sizes
 
 }  // namespace
 
-void conv1d(float *y, const float *x, const float *weight, const float *bias, int32_t batch, int32_t in_time, int32_t in_channels,
+template <typename T>
+void conv1d(T* y, const T* x, const float* weight, const float* bias, int32_t batch, int32_t in_time, int32_t in_channels,
             int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups) {
+  const char* op = "conv1d";
   const Sizes s{batch, in_time, in_channels, out_channels, kernel, stride, padding, groups};
   if (batch == 0 || s.outTime() == 0) return;
-  Product p{"conv1d", batch * s.outTime(), s.outGroup(), s.depth(), windowsOf(x, s), weightsOf(operandOf(weight), s), outputOf(y, s)};
-  p.in = p.out = activation();
+  Product p{op, batch * s.outTime(), s.outGroup(), s.depth(), windowsOf(x, s), weightsOf(operandOf<T>(op, weight), s), outputOf(y, s)};
+  p.in = p.out = elementOf<T>;
   p.bias = bias;
   p.batch = groups;
   gemm(p);
 }
+DATA2VEC_FOR_EACH_TYPE(conv1d)
 
-void conv1d_grad_input(float *dx, const float *dy, const float *weight, int32_t batch, int32_t in_time, int32_t in_channels,
-                       int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups) {
+template <typename T>
+void conv1d_grad_input(T* dx, const T* dy, const float* weight, int32_t batch, int32_t in_time, int32_t in_channels, int32_t out_channels,
+                       int32_t kernel, int32_t stride, int32_t padding, int32_t groups) {
   const Sizes s{batch, in_time, in_channels, out_channels, kernel, stride, padding, groups};
-  for (int32_t rest = 0; batch > 0 && rest < stride; ++rest) gradInputOfRest(dx, dy, operandOf(weight), s, rest);
+  if (batch == 0) return;
+  const T* operand = operandOf<T>("conv1d_grad_input", weight);
+  for (int32_t rest = 0; rest < stride; ++rest) gradInputOfRest(dx, dy, operand, s, rest);
 }
+DATA2VEC_FOR_EACH_TYPE(conv1d_grad_input)
 
-void conv1d_grad_weight(float *d_weight, float *d_bias, const float *dy, const float *x, int32_t batch, int32_t in_time,
-                        int32_t in_channels, int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups) {
+template <typename T>
+void conv1d_grad_weight(float* d_weight, float* d_bias, const T* dy, const T* x, int32_t batch, int32_t in_time, int32_t in_channels,
+                        int32_t out_channels, int32_t kernel, int32_t stride, int32_t padding, int32_t groups) {
+  const char* op = "conv1d_grad_weight";
   const Sizes s{batch, in_time, in_channels, out_channels, kernel, stride, padding, groups};
   const int32_t rows = batch * s.outTime();
   if (rows == 0) return;
-  Product p{"conv1d_grad_weight", s.outGroup(), s.depth(), rows, outputOf(dy, s), windowsOf(x, s), weightsOf(d_weight, s)};
-  p.in = activation();
+  Product p{op, s.outGroup(), s.depth(), rows, outputOf(dy, s), windowsOf(x, s), weightsOf(d_weight, s)};
+  p.in = elementOf<T>;
   p.aTransposed = p.bTransposed = true;
   p.accumulate = true;
   p.batch = groups;
   gemm(p);
-  if (d_bias != nullptr) addColumnSums("conv1d_grad_weight", d_bias, dy, activation(), rows, out_channels);
+  if (d_bias != nullptr) addColumnSums(op, d_bias, dy, elementOf<T>, rows, out_channels);
 }
+DATA2VEC_FOR_EACH_TYPE(conv1d_grad_weight)
+
+}  // namespace data2vec::cuda

@@ -1,13 +1,16 @@
 // copy: y = x.
-#include "cuda/typed-kernels.h"
 #include "cuda/launch.h"
+#include "cuda/mirror.h"
+#include "cuda/typed-kernels.h"
 
 namespace data2vec::cuda {
 
 template <typename T>
-void copy(float* y, const float* x, int32_t count) {
-  if (count > 0) check(cudaMemcpyAsync(y, x, sizeof(float) * static_cast<size_t>(count), cudaMemcpyDeviceToDevice, context().stream), "copy");
+void copy(T* y, const T* x, int32_t count) {
+  if (count == 0) return;
+  check(cudaMemcpyAsync(y, x, sizeof(T) * static_cast<size_t>(count), cudaMemcpyDeviceToDevice, context().stream), "copy");
+  if constexpr (std::is_same_v<T, float>) writeMirror("copy", y, static_cast<size_t>(count));
 }
-template decltype(copy<float>) copy<float>;
+DATA2VEC_FOR_EACH_TYPE(copy)
 
 }  // namespace data2vec::cuda

@@ -84,6 +84,6 @@ void cross_entropy(float* stats, T* d_logits, const T* logits, const float* targ
   forRows("cross_entropy", rows, CrossEntropyRow<T>{d_logits, logits, targets, normalizer, losses, correct, classes});
   launch("cross_entropy", crossEntropyStatsKernel, 1, kThreads, 0, stats, losses, correct, normalizer, rows);
 }
-template decltype(cross_entropy<float>) cross_entropy<float>;
+DATA2VEC_FOR_EACH_TYPE(cross_entropy)
 
 }  // namespace data2vec::cuda

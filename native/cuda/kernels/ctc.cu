@@ -204,6 +204,6 @@ void ctc(float* stats, T* d_logits, const T* logits, const int32_t* targets, con
   if (batch > 0) launch("ctc", ctcKernel<T>, batch, kThreads, 0, a);
   launch("ctc", ctcStatsKernel, 1, kThreads, 0, stats, losses, impossible, normalizer, batch);
 }
-template decltype(ctc<float>) ctc<float>;
+DATA2VEC_FOR_EACH_TYPE(ctc)
 
 }  // namespace data2vec::cuda

@@ -40,6 +40,6 @@ void dropout(T* y, const T* x, const uint32_t* rng, int32_t samples, int32_t per
   launch("dropout", packed ? dropoutKernel<true, T> : dropoutKernel<false, T>, blocks, kThreads, 0, y, x, rng, samples, per_sample,
          probability, purpose);
 }
-template decltype(dropout<float>) dropout<float>;
+DATA2VEC_FOR_EACH_TYPE(dropout)
 
 }  // namespace data2vec::cuda

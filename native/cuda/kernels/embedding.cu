@@ -24,12 +24,12 @@ template <typename T>
 void embedding(T* y, const float* table, const int32_t* ids, int32_t rows, int32_t dim) {
   forRows("embedding", rows, LookUp<T>{y, table, ids, dim});
 }
-template decltype(embedding<float>) embedding<float>;
+DATA2VEC_FOR_EACH_TYPE(embedding)
 
 template <typename T>
 void embedding_grad(float* d_table, const T* dy, const int32_t* ids, int32_t rows, int32_t dim, int32_t padding_id) {
   sumSegments<true>("embedding_grad", d_table, dy, ids, rows, dim, padding_id);
 }
-template decltype(embedding_grad<float>) embedding_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(embedding_grad)
 
 }  // namespace data2vec::cuda

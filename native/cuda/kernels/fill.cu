@@ -1,5 +1,6 @@
 // fill: y = value.
 #include "cuda/elementwise.cuh"
+#include "cuda/mirror.h"
 #include "cuda/typed-kernels.h"
 
 namespace data2vec::cuda {
@@ -14,9 +15,10 @@ struct Constant {
 }  // namespace
 
 template <typename T>
-void fill(float* y, int32_t count, float value) {
+void fill(T* y, int32_t count, float value) {
   elementwise("fill", Constant{value}, y, count);
+  if constexpr (std::is_same_v<T, float>) writeMirror("fill", y, static_cast<size_t>(count));
 }
-template decltype(fill<float>) fill<float>;
+DATA2VEC_FOR_EACH_TYPE(fill)
 
 }  // namespace data2vec::cuda

@@ -26,7 +26,7 @@ template <typename T>
 void gather_rows(T* y, const T* x, const int32_t* index, int32_t count, int32_t dim) {
   forRows("gather_rows", count, Gather<T>{y, x, index, dim});
 }
-template decltype(gather_rows<float>) gather_rows<float>;
+DATA2VEC_FOR_EACH_TYPE(gather_rows)
 
 template <typename T>
 void gather_rows_grad(T* dx, const T* dy, const int32_t* index, int32_t count, int32_t x_rows, int32_t dim) {
@@ -34,6 +34,6 @@ void gather_rows_grad(T* dx, const T* dy, const int32_t* index, int32_t count, i
   if (bytes > 0) check(cudaMemsetAsync(dx, 0, bytes, context().stream), "gather_rows_grad");
   sumSegments<false>("gather_rows_grad", dx, dy, index, count, dim, -1);
 }
-template decltype(gather_rows_grad<float>) gather_rows_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(gather_rows_grad)
 
 }  // namespace data2vec::cuda

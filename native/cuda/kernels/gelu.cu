@@ -21,12 +21,12 @@ template <typename T>
 void gelu(T* y, const T* x, int32_t count) {
   elementwise("gelu", Gelu{}, y, count, x);
 }
-template decltype(gelu<float>) gelu<float>;
+DATA2VEC_FOR_EACH_TYPE(gelu)
 
 template <typename T>
 void gelu_grad(T* dx, const T* dy, const T* x, int32_t count) {
   elementwise("gelu_grad", GeluGrad{}, dx, count, dy, x);
 }
-template decltype(gelu_grad<float>) gelu_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(gelu_grad)
 
 }  // namespace data2vec::cuda

@@ -66,7 +66,7 @@ void layer_norm_gelu(T* y, float* mean, float* rstd, const T* x, const float* we
                      float eps) {
   forRows("layer_norm_gelu", rows, LayerNormGeluRow<T>{y, mean, rstd, x, weight, bias, dim, eps});
 }
-template decltype(layer_norm_gelu<float>) layer_norm_gelu<float>;
+DATA2VEC_FOR_EACH_TYPE(layer_norm_gelu)
 
 template <typename T>
 void layer_norm_gelu_grad(T* dx, float* d_weight, float* d_bias, const T* dy, const T* x, const float* weight, const float* bias,
@@ -75,6 +75,6 @@ void layer_norm_gelu_grad(T* dx, float* d_weight, float* d_bias, const T* dy, co
   if (weight == nullptr) return;
   addColumnSums<2>("layer_norm_gelu_grad", {d_weight, d_bias}, rows, dim, GeluWeightGrad<T>{dy, x, weight, bias, mean, rstd, dim});
 }
-template decltype(layer_norm_gelu_grad<float>) layer_norm_gelu_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(layer_norm_gelu_grad)
 
 }  // namespace data2vec::cuda

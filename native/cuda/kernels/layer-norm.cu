@@ -61,7 +61,7 @@ template <typename T>
 void layer_norm(T* y, float* mean, float* rstd, const T* x, const float* weight, const float* bias, int32_t rows, int32_t dim, float eps) {
   forRows("layer_norm", rows, LayerNormRow<T>{y, mean, rstd, x, weight, bias, dim, eps});
 }
-template decltype(layer_norm<float>) layer_norm<float>;
+DATA2VEC_FOR_EACH_TYPE(layer_norm)
 
 template <typename T>
 void layer_norm_grad(T* dx, float* d_weight, float* d_bias, const T* dy, const T* x, const float* weight, const float* mean,
@@ -69,6 +69,6 @@ void layer_norm_grad(T* dx, float* d_weight, float* d_bias, const T* dy, const T
   forRows("layer_norm_grad", rows, LayerNormGradRow<T>{dx, dy, x, weight, mean, rstd, dim});
   if (weight != nullptr) addColumnSums<2>("layer_norm_grad", {d_weight, d_bias}, rows, dim, WeightGrad<T>{dy, x, mean, rstd, dim});
 }
-template decltype(layer_norm_grad<float>) layer_norm_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(layer_norm_grad)
 
 }  // namespace data2vec::cuda

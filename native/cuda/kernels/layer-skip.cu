@@ -59,7 +59,7 @@ void layer_skip(T* y, const T* x, const T* r, const uint32_t* rng, int32_t sampl
   const SkipPieces split(rng, per_sample, probability, purpose);
   forRows("layer_skip", samples * split.pieces, Skip<T>{y, x, r, split});
 }
-template decltype(layer_skip<float>) layer_skip<float>;
+DATA2VEC_FOR_EACH_TYPE(layer_skip)
 
 template <typename T>
 void layer_skip_grad(T* dx, T* dr, const T* dy, const uint32_t* rng, int32_t samples, int32_t per_sample, float probability,
@@ -67,6 +67,6 @@ void layer_skip_grad(T* dx, T* dr, const T* dy, const uint32_t* rng, int32_t sam
   const SkipPieces split(rng, per_sample, probability, purpose);
   forRows("layer_skip_grad", samples * split.pieces, SkipGrad<T>{dx, dr, dy, split});
 }
-template decltype(layer_skip_grad<float>) layer_skip_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(layer_skip_grad)
 
 }  // namespace data2vec::cuda

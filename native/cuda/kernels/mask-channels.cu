@@ -26,6 +26,6 @@ template <typename T>
 void mask_channels(T* y, const T* x, const int32_t* mask, int32_t batch, int32_t tokens, int32_t dim) {
   forRows("mask_channels", batch * tokens, MaskChannels<T>{y, x, mask, tokens, dim});
 }
-template decltype(mask_channels<float>) mask_channels<float>;
+DATA2VEC_FOR_EACH_TYPE(mask_channels)
 
 }  // namespace data2vec::cuda

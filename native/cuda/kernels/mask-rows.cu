@@ -40,13 +40,13 @@ template <typename T>
 void mask_rows(T* y, const T* x, const float* token, const int32_t* mask, int32_t rows, int32_t dim) {
   forRows("mask_rows", rows, MaskRow<T>{y, x, token, mask, dim});
 }
-template decltype(mask_rows<float>) mask_rows<float>;
+DATA2VEC_FOR_EACH_TYPE(mask_rows)
 
 template <typename T>
 void mask_rows_grad(T* dx, float* d_token, const T* dy, const int32_t* mask, int32_t rows, int32_t dim) {
   if (dx != nullptr) forRows("mask_rows_grad", rows, MaskRow<T>{dx, dy, nullptr, mask, dim});
   if (d_token != nullptr) addColumnSums<1>("mask_rows_grad", {d_token}, rows, dim, TokenGrad<T>{dy, mask, dim});
 }
-template decltype(mask_rows_grad<float>) mask_rows_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(mask_rows_grad)
 
 }  // namespace data2vec::cuda

@@ -52,12 +52,12 @@ void mean_pool(T* y, const T* x, const int32_t* lengths, int32_t batch, int32_t 
   const dim3 grid(static_cast<unsigned>(piecesOf(dim, kColumns)), static_cast<unsigned>(batch));
   launch("mean_pool", meanPoolKernel<T>, grid, kThreads, 0, y, x, lengths, tokens, dim, first);
 }
-template decltype(mean_pool<float>) mean_pool<float>;
+DATA2VEC_FOR_EACH_TYPE(mean_pool)
 
 template <typename T>
 void mean_pool_grad(T* dx, const T* dy, const int32_t* lengths, int32_t batch, int32_t tokens, int32_t dim, int32_t first) {
   forRows("mean_pool_grad", batch * tokens, MeanPoolGradRow<T>{dx, dy, lengths, tokens, dim, first});
 }
-template decltype(mean_pool_grad<float>) mean_pool_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(mean_pool_grad)
 
 }  // namespace data2vec::cuda

@@ -19,19 +19,19 @@ __host__ __device__ inline size_t pixelOf(size_t e, int32_t channels, int32_t he
 }
 
 template <typename T>
-__global__ void patchifyKernel(T* y, const T* image, size_t count, int32_t channels, int32_t height, int32_t width, int32_t patch) {
+__global__ void patchifyKernel(T* y, const float* image, size_t count, int32_t channels, int32_t height, int32_t width, int32_t patch) {
   const size_t e = threadNumber();
-  if (e < count) y[e] = image[pixelOf(e, channels, height, width, patch)];
+  if (e < count) y[e] = fromFloat<T>(image[pixelOf(e, channels, height, width, patch)]);
 }
 
 }  // namespace
 
 template <typename T>
-void patchify(T* y, const T* image, int32_t batch, int32_t channels, int32_t height, int32_t width, int32_t patch) {
+void patchify(T* y, const float* image, int32_t batch, int32_t channels, int32_t height, int32_t width, int32_t patch) {
   const size_t count = static_cast<size_t>(batch) * channels * height * width;
   const int32_t blocks = piecesOf(static_cast<int64_t>(count), kThreads);
   if (blocks > 0) launch("patchify", patchifyKernel<T>, blocks, kThreads, 0, y, image, count, channels, height, width, patch);
 }
-template decltype(patchify<float>) patchify<float>;
+DATA2VEC_FOR_EACH_TYPE(patchify)
 
 }  // namespace data2vec::cuda

@@ -50,13 +50,13 @@ template <typename T>
 void prepend_token(T* y, const T* x, const float* token, int32_t batch, int32_t tokens, int32_t dim) {
   forRows("prepend_token", batch * (tokens + 1), Prepend<T>{y, x, token, tokens, dim});
 }
-template decltype(prepend_token<float>) prepend_token<float>;
+DATA2VEC_FOR_EACH_TYPE(prepend_token)
 
 template <typename T>
 void prepend_token_grad(T* dx, float* d_token, const T* dy, int32_t batch, int32_t tokens, int32_t dim) {
   forRows("prepend_token_grad", batch * tokens, DropFirst<T>{dx, dy, tokens, dim});
   addColumnSums<1>("prepend_token_grad", {d_token}, batch, dim, FirstTokens<T>{dy, tokens, dim});
 }
-template decltype(prepend_token_grad<float>) prepend_token_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(prepend_token_grad)
 
 }  // namespace data2vec::cuda

@@ -136,6 +136,6 @@ void regression(float* stats, T* d_prediction, const T* prediction, const float*
   launch(op, deviationsKernel, piecesOf(dim, kThreads), kThreads, 0, deviations, moments, use, dim, split.pieces);
   launch(op, regressionStatsKernel, 1, kThreads, 0, stats, losses, lossCount, deviations, dim, use, normalizer, scale);
 }
-template decltype(regression<float>) regression<float>;
+DATA2VEC_FOR_EACH_TYPE(regression)
 
 }  // namespace data2vec::cuda

@@ -1,8 +1,8 @@
 // relativeBias: the attention bias of each pair of positions, looked up in a table, and the gradient of the table.
-#include "cuda/typed-kernels.h"
 #include "cuda/reduce.cuh"
+#include "kernels.h"
 
-namespace data2vec::cuda {
+using namespace data2vec::cuda;
 
 namespace {
 
@@ -37,19 +37,13 @@ __global__ void relativeBiasGradKernel(float* dTable, const float* dBias, const 
 
 }  // namespace
 
-template <typename T>
 void relative_bias(float* bias, const float* table, const int32_t* index, int32_t heads, int32_t positions) {
   const int32_t blocks = piecesOf(positions, kThreads);
   if (blocks > 0) launch("relative_bias", relativeBiasKernel, blocks, kThreads, 0, bias, table, index, heads, positions);
 }
-template decltype(relative_bias<float>) relative_bias<float>;
 
-template <typename T>
 void relative_bias_grad(float* d_table, const float* d_bias, const int32_t* index, int32_t heads, int32_t positions, int32_t table_rows) {
   if (table_rows == 0 || heads == 0) return;
   const dim3 grid(static_cast<unsigned>(table_rows), static_cast<unsigned>(piecesOf(heads, kHeads)));
   launch("relative_bias_grad", relativeBiasGradKernel, grid, kThreads, 0, d_table, d_bias, index, heads, positions);
 }
-template decltype(relative_bias_grad<float>) relative_bias_grad<float>;
-
-}  // namespace data2vec::cuda

@@ -79,7 +79,7 @@ void residual(T* y, const T* r, const T* x, const float* gamma, const uint32_t* 
   const DropPath path{rng, rows_per_sample, drop_path, purpose};
   forRows("residual", samples * rows_per_sample, ResidualRow<T>{y, r, x, gamma, dim, path});
 }
-template decltype(residual<float>) residual<float>;
+DATA2VEC_FOR_EACH_TYPE(residual)
 
 template <typename T>
 void residual_grad(T* dx, float* d_gamma, const T* dy, const T* x, const float* gamma, const uint32_t* rng, int32_t samples,
@@ -89,6 +89,6 @@ void residual_grad(T* dx, float* d_gamma, const T* dy, const T* x, const float* 
   forRows("residual_grad", rows, ResidualGradRow<T>{dx, dy, gamma, dim, path});
   if (gamma != nullptr) addColumnSums<1>("residual_grad", {d_gamma}, rows, dim, GammaGrad<T>{dy, x, dim, path});
 }
-template decltype(residual_grad<float>) residual_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(residual_grad)
 
 }  // namespace data2vec::cuda

@@ -30,12 +30,12 @@ template <typename T>
 void tanh_activation(T* y, const T* x, int32_t count) {
   elementwise("tanh_activation", Tanh{}, y, count, x);
 }
-template decltype(tanh_activation<float>) tanh_activation<float>;
+DATA2VEC_FOR_EACH_TYPE(tanh_activation)
 
 template <typename T>
 void tanh_activation_grad(T* dx, const T* dy, const T* y, int32_t count) {
   elementwise("tanh_activation_grad", TanhGrad{}, dx, count, dy, y);
 }
-template decltype(tanh_activation_grad<float>) tanh_activation_grad<float>;
+DATA2VEC_FOR_EACH_TYPE(tanh_activation_grad)
 
 }  // namespace data2vec::cuda

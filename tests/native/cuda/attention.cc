@@ -1,6 +1,6 @@
 // Attention and its gradient in every arithmetic and alignment under emulation, against sums in double precision. Dropout is left to tests/ops.
+#include "cuda/kernel-table.h"
 #include "harness.h"
-#include "kernels.h"
 
 namespace {
 
@@ -56,9 +56,10 @@ Wanted attend(const Shape& s, Buffer& qkv, Buffer& bias, Buffer& dOut) {
   return w;
 }
 
-void check(const Shape& s, Precision precision, const char* arithmetic) {
+void check(const Shape& s, Element element, Precision precision, const char* arithmetic) {
   TestContext context(precision);
-  const Element element = precision == Precision::bf16 ? Element::bf16 : Element::f32;
+  const bool halves = element == Element::bf16;
+  const data2vec::CudaKernels& k = halves ? data2vec::cudaKernelsBf16 : data2vec::cudaKernelsF32;
   const size_t n = s.tokens, rows = s.batch * n * s.heads * s.headDim;
   Buffer qkv(element, 3 * rows, s.lead), dOut(element, rows, s.lead), out(element, rows, s.lead), dQkv(element, 3 * rows, s.lead);
   Buffer bias(Element::f32, s.heads * n * n, 1), dBias(Element::f32, s.heads * n * n, 1), logSumExp(Element::f32, s.batch * s.heads * n, 1);
@@ -69,16 +70,16 @@ void check(const Shape& s, Precision precision, const char* arithmetic) {
   const auto* x = static_cast<const float*>(qkv.data());
   const float* biases = s.bias ? bias.floats() : nullptr;
   const int32_t* lengths = s.lengths.empty() ? nullptr : s.lengths.data();
-  attention(static_cast<float*>(out.data()), logSumExp.floats(), x, biases, lengths, nullptr, ofInt(s.batch), ofInt(n), ofInt(s.heads),
-            ofInt(s.headDim), 0, 0);
-  attention_grad(static_cast<float*>(dQkv.data()), s.bias ? dBias.floats() : nullptr, static_cast<float*>(dOut.data()),
-                 static_cast<float*>(out.data()), logSumExp.floats(), x, biases, lengths, nullptr, ofInt(s.batch), ofInt(n), ofInt(s.heads),
-                 ofInt(s.headDim), 0, 0);
+  k.attention(static_cast<float*>(out.data()), logSumExp.floats(), x, biases, lengths, nullptr, ofInt(s.batch), ofInt(n), ofInt(s.heads),
+              ofInt(s.headDim), 0, 0);
+  k.attention_grad(static_cast<float*>(dQkv.data()), s.bias ? dBias.floats() : nullptr, static_cast<float*>(dOut.data()),
+                   static_cast<float*>(out.data()), logSumExp.floats(), x, biases, lengths, nullptr, ofInt(s.batch), ofInt(n), ofInt(s.heads),
+                   ofInt(s.headDim), 0, 0);
 
   const std::string name = std::string(arithmetic) + " tokens " + std::to_string(n) + " head_dim " + std::to_string(s.headDim) + " lead " +
                            std::to_string(s.lead);
   // A result is rounded once, and its weights before it, whose errors mostly cancel; gradients pass two products more.
-  const double unit = precision == Precision::f32 ? 2e-6 : precision == Precision::tf32 ? 0x1p-11 : 0x1p-8;
+  const double unit = halves ? 0x1p-8 : precision == Precision::f32 ? 2e-6 : 0x1p-11;
   out.expect(wanted.out, 1.5 * unit * largestOf(wanted.out), name + " out");
   const double worst = logSumExp.expect(wanted.logSumExp, unit, name + " logSumExp");
   if (precision == Precision::tf32 && worst < 1e-6) fail(name + ": no sign of tf32");
@@ -96,9 +97,9 @@ int main() {
       {8, 20, 2, 16, true, {20, 3, 1, 17, 20, 8, 2, 19}, 0}, {13, 40, 1, 32, true, {40, 3, 33, 17, 40, 8, 2, 19, 40, 35, 32, 31, 40}, 0},
   };
   for (const Shape& s : shapes) {
-    check(s, Precision::f32, "f32");
-    check(s, Precision::tf32, "tf32");
-    check(s, Precision::bf16, "bf16");
+    check(s, Element::f32, Precision::f32, "f32");
+    check(s, Element::f32, Precision::tf32, "tf32");
+    check(s, Element::bf16, Precision::f32, "bf16");
   }
   return finish("attention is right");
 }

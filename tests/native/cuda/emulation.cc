@@ -257,6 +257,7 @@ void asynchronousCopies() {
 class NoEngine : public Context {
  public:
   void* workspace(size_t) override { std::abort(); }
+  void* mirrorOf(const void*) const override { std::abort(); }
 };
 
 int main() {

@@ -22,7 +22,7 @@ inline void fail(const std::string& what) {
 
 class TestContext : public Context {
  public:
-  explicit TestContext(Precision wanted) {
+  explicit TestContext(Precision wanted = Precision::f32) {
     precision = wanted;
     currentContext = this;
   }
@@ -30,9 +30,19 @@ class TestContext : public Context {
     scratch_.assign(bytes / sizeof(float) + 64, NAN);
     return scratch_.data();
   }
+  // The mirror of the floats from `parameters` on, which are the only ones that have one.
+  void setMirror(const float* parameters, bf16* mirror) {
+    parameters_ = parameters;
+    mirror_ = mirror;
+  }
+  void* mirrorOf(const void* parameter) const override {
+    return mirror_ == nullptr ? nullptr : mirror_ + (static_cast<const float*>(parameter) - parameters_);
+  }
 
  private:
   std::vector<float> scratch_;
+  const float* parameters_ = nullptr;
+  bf16* mirror_ = nullptr;
 };
 
 // In [-1, 1).

@@ -1,12 +1,12 @@
 // linear and conv1d with bf16 activations and the bf16 mirror of their parameters, under emulation, against sums in double precision.
+#include "cuda/kernel-table.h"
 #include "harness.h"
-#include "kernels.h"
 
 namespace {
 
 using namespace harness;
 
-// Parameters in f32, as they lie in a heap, and their mirror at half the offset.
+// Parameters in f32 with their mirror.
 class Parameters {
  public:
   Parameters(TestContext& context, size_t weights, size_t biases, size_t lead)
@@ -16,8 +16,7 @@ class Parameters {
       values_[i] = toFloat(mirror_[i]);
     }
     weights_ = weights;
-    context.heapBase = reinterpret_cast<const char*>(values_.data());
-    context.mirrorBase = reinterpret_cast<const char*>(mirror_.data());
+    context.setMirror(values_.data(), mirror_.data());
   }
   const float* weight() const { return values_.data() + lead_; }
   const float* bias() const { return weight() + weights_; }
@@ -53,7 +52,8 @@ void eachProduct(const Shape& s, int32_t outTime, const Visit& visit) {
 
 // A convolution; as a linear layer over batch * time rows where the window is one position.
 void check(const Shape& s, bool asLinear) {
-  TestContext context(Precision::bf16);
+  TestContext context;
+  const data2vec::CudaKernels& k = data2vec::cudaKernelsBf16;
   const int32_t inChannels = s.inGroup * s.groups, outChannels = s.outGroup * s.groups;
   const int32_t outTime = (s.inTime + 2 * s.padding - s.kernel) / s.stride + 1;
   const size_t weights = static_cast<size_t>(outChannels * s.kernel * s.inGroup), rows = static_cast<size_t>(s.batch * outTime);
@@ -77,16 +77,16 @@ void check(const Shape& s, bool asLinear) {
   const auto floats = [](Buffer& buffer) { return static_cast<float*>(buffer.data()); };
   if (asLinear) {
     const auto count = static_cast<int32_t>(rows);
-    linear(floats(y), floats(x), parameters.weight(), parameters.bias(), count, inChannels, outChannels);
-    linear_grad_input(floats(dx), floats(dy), parameters.weight(), count, inChannels, outChannels);
-    linear_grad_weight(floats(dWeight), floats(dBias), floats(dy), floats(x), count, inChannels, outChannels);
+    k.linear(floats(y), floats(x), parameters.weight(), parameters.bias(), count, inChannels, outChannels);
+    k.linear_grad_input(floats(dx), floats(dy), parameters.weight(), count, inChannels, outChannels);
+    k.linear_grad_weight(floats(dWeight), floats(dBias), floats(dy), floats(x), count, inChannels, outChannels);
   } else {
     const auto sized = [&](auto kernel, auto... buffers) {
       kernel(buffers..., s.batch, s.inTime, inChannels, outChannels, s.kernel, s.stride, s.padding, s.groups);
     };
-    sized(conv1d, floats(y), floats(x), parameters.weight(), parameters.bias());
-    sized(conv1d_grad_input, floats(dx), floats(dy), parameters.weight());
-    sized(conv1d_grad_weight, floats(dWeight), floats(dBias), floats(dy), floats(x));
+    sized(k.conv1d, floats(y), floats(x), parameters.weight(), parameters.bias());
+    sized(k.conv1d_grad_input, floats(dx), floats(dy), parameters.weight());
+    sized(k.conv1d_grad_weight, floats(dWeight), floats(dBias), floats(dy), floats(x));
   }
   const std::string name = std::string(asLinear ? "linear" : "conv1d") + " in " + std::to_string(inChannels) + " out " + std::to_string(outChannels) +
                            " kernel " + std::to_string(s.kernel) + " lead " + std::to_string(s.lead);

@@ -87,15 +87,15 @@ int main(int count, char** arguments) {
   };
   for (const Shape& s : shapes) {
     check(s, Element::f32, Element::f32, Precision::f32, gemmSimple, "simple f32");
-    check(s, Element::bf16, Element::bf16, Precision::bf16, gemmSimple, "simple bf16");
+    check(s, Element::bf16, Element::bf16, Precision::f32, gemmSimple, "simple bf16");
     check(s, Element::f32, Element::f32, Precision::f32, gemmTensorCores, "f32");
     check(s, Element::f32, Element::f32, Precision::tf32, gemmTensorCores, "tf32");
-    check(s, Element::bf16, Element::bf16, Precision::bf16, gemmTensorCores, "bf16");
-    check(s, Element::bf16, Element::f32, Precision::bf16, gemmTensorCores, "bf16 to f32");
+    check(s, Element::bf16, Element::bf16, Precision::f32, gemmTensorCores, "bf16");
+    check(s, Element::bf16, Element::f32, Precision::f32, gemmTensorCores, "bf16 to f32");
     if (s.k == 0 || s.batch > 1) continue;
     check(s, Element::f32, Element::f32, Precision::f32, byLibrary, "library f32");
-    check(s, Element::bf16, Element::bf16, Precision::bf16, byLibrary, "library bf16");
-    check(s, Element::bf16, Element::f32, Precision::bf16, byLibrary, "library bf16 to f32");
+    check(s, Element::bf16, Element::bf16, Precision::f32, byLibrary, "library bf16");
+    check(s, Element::bf16, Element::f32, Precision::f32, byLibrary, "library bf16 to f32");
   }
   checkDivisor();
   const std::string name = gemmLibraryName();
