@@ -13,7 +13,13 @@ export interface Backend {
   /** Threads that compute, the caller included. */
   readonly threads: number;
   readonly heap: Heap;
+  /** Every kernel, on activations in float32. */
   readonly kernels: Kernels;
+  /**
+   * The same on activations in bfloat16, where the engine was opened for these: what `include/kernels.h` has for activations then takes two
+   * bytes, and products read the parameters' mirror. Parameters, their gradients, targets, statistics and losses stay float32.
+   */
+  readonly bf16Kernels?: Kernels;
   /**
    * Turns a step into one that may be replayed (a CUDA graph); CPU engines return `run` itself. `keyOf` names all that decides which work
    * `run` issues; for a key that came before, `run` need not be called.
@@ -32,8 +38,11 @@ export interface Heap {
   /** Bytes allocated now, and the most there ever were. */
   readonly used: number;
   readonly peak: number;
-  /** A range of `bytes`, 64-byte aligned, contents undefined. Throws {@link OutOfMemoryError} naming `label`. */
-  allocate(bytes: number, label: string): Pointer;
+  /**
+   * A range of `bytes`, 64-byte aligned, contents undefined. Throws {@link OutOfMemoryError} naming `label`.
+   * @param parameters whether products will read it as weights: an engine with `bf16Kernels` keeps a mirror of it in bfloat16
+   */
+  allocate(bytes: number, label: string, parameters?: boolean): Pointer;
   free(pointer: Pointer): void;
   /** Copies host bytes to the device; the source may be reused as soon as it returns. */
   upload(pointer: Pointer, bytes: Uint8Array): void;

@@ -1,8 +1,8 @@
 import type { Backend } from "./backend.js";
 import { CaptureCache } from "./capture.js";
-import { NativeHeap, RangeAllocator } from "./heap.js";
+import { ALIGNMENT, NativeHeap, RangeAllocator } from "./heap.js";
 import type { Pointer } from "./kernels.js";
-import { type CudaDevice, loadNative, type NativeAddon } from "./native.js";
+import { type CudaDevice, loadNative, type NativeAddon, type NativeCuda } from "./native.js";
 
 /** Addresses reserved per byte of the limit: freed ranges may lie where the next tensor doesn't fit. */
 const RESERVE_FACTOR = 2;
@@ -11,8 +11,11 @@ const HEADROOM = 2 ** 29;
 /** The oldest devices whose tensor cores take what the kernels give them. */
 const LEAST_CAPABILITY = 8;
 
-/** How matrix products are computed: in full float32, or on tensor cores from operands rounded to 10 bits of mantissa. */
-export const PRECISIONS = ["f32", "tf32"] as const;
+/**
+ * How is computed: in full float32; with matrix products on tensor cores from operands rounded to 10 bits of mantissa; or with activations and
+ * the weights of products in bfloat16, and sums, parameters, optimizer, teacher and losses in float32.
+ */
+export const PRECISIONS = ["f32", "tf32", "bf16"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
 export interface CudaOptions {
@@ -74,15 +77,43 @@ export function openCudaBackend(addon: CudaOpener, description: string, options:
   };
   const engine = addon.openCuda(device, precision, simple, RESERVE_FACTOR * memoryLimit, growWorkspace);
   const captures = new CaptureCache(engine);
-  const heap = new NativeHeap(new RangeAllocator(0, memoryLimit, engine.commit, engine.unused), engine);
+  const ranges = new RangeAllocator(0, memoryLimit, engine.commit, engine.unused);
+  const heap = engine.bf16Kernels === undefined ? new NativeHeap(ranges, engine) : new MirroringHeap(ranges, engine);
   return {
     name: "cuda",
     description,
     threads: 1,
     heap,
     kernels: engine.kernels,
+    bf16Kernels: engine.bf16Kernels,
     capture: (run, keyOf) => captures.wrap(run, keyOf),
     synchronize: async () => void (await engine.synchronize()),
     close: engine.close,
   };
+}
+
+/** A heap in which parameters have their mirror in bfloat16 behind them, half as large. */
+class MirroringHeap extends NativeHeap {
+  readonly #mirrored = new Set<Pointer>();
+
+  constructor(
+    ranges: RangeAllocator,
+    private readonly engine: NativeCuda,
+  ) {
+    super(ranges, engine);
+  }
+
+  override allocate(bytes: number, label: string, parameters = false): Pointer {
+    if (!parameters) return super.allocate(bytes, label);
+    const own = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    const pointer = super.allocate(own + bytes / 2, label);
+    this.engine.beginMirror(pointer, bytes, pointer + own);
+    this.#mirrored.add(pointer);
+    return pointer;
+  }
+
+  override free(pointer: Pointer): void {
+    super.free(pointer);
+    if (this.#mirrored.delete(pointer)) this.engine.endMirror(pointer);
+  }
 }

@@ -1,7 +1,8 @@
 import { type Heap, OutOfMemoryError } from "./backend.js";
 import type { Pointer } from "./kernels.js";
 
-const ALIGNMENT = 64;
+/** Bytes that the addresses of ranges are multiples of. */
+export const ALIGNMENT = 64;
 
 /** Hands out ranges of one address space: first fit over a sorted free list, neighbours merged on free. Engines own the bytes. */
 export class RangeAllocator {

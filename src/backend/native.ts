@@ -41,11 +41,20 @@ export interface NativeCpu {
 
 /** One open CUDA engine (native/cuda/open.cc); all but `close` throw after it, and after the device was lost. */
 export interface NativeCuda extends Recorder {
+  /** With activations in float32. */
   readonly kernels: Kernels;
+  /** With activations in bfloat16, when the precision is `bf16`. */
+  readonly bf16Kernels?: Kernels;
   /** Makes the addresses below `end` usable; false when the device has no memory for them. */
   commit(end: number): boolean;
   /** Bytes of the device that nobody uses. */
   unused(): number;
+  /**
+   * From here on `mirror` holds the parameters in `bytes` from `parameters` on, rounded to bfloat16: `adamw`, `ema`, `copy`, `fill` and
+   * uploads that write these write it too.
+   */
+  beginMirror(parameters: Pointer, bytes: number, mirror: Pointer): void;
+  endMirror(parameters: Pointer): void;
   /** Returns before the bytes are there; work issued afterwards sees them. */
   upload(pointer: Pointer, bytes: Uint8Array): void;
   download(pointer: Pointer, byteLength: number): Promise<ArrayBuffer>;

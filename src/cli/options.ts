@@ -24,7 +24,12 @@ export function withJson(command: Command): Command {
 export function withDevice(command: Command): Command {
   return command
     .option("--device <engine>", "engine that computes: auto (the best there is), cuda, cuda:1, cpu, wasm, reference", engine, "auto")
-    .addOption(new Option("--precision <name>", "how the engine cuda computes matrix products (default: f32)").choices(PRECISIONS))
+    .addOption(
+      new Option(
+        "--precision <name>",
+        "how the engine cuda computes: f32, matrix products in tf32, or activations in bf16 (default: f32)",
+      ).choices(PRECISIONS),
+    )
     .option("--threads <count>", "threads that compute (default: one per core); results don't depend on it", integer(1, 256))
     .option("--memory-limit <size>", "most memory for tensors, such as 512MiB or 2GiB (default: the engine's own limit)", byteSize);
 }

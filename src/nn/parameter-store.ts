@@ -58,7 +58,7 @@ export class ParameterStore {
     this.runs = mergeRuns(this.entries, offset);
     const constants = prefixed.flatMap(({ prefix, module }) => [...module.namedConstants(prefix)]);
     [this.values, this.gradients, this.#constants] = device.allocating(() => [
-      device.state([offset], `${label} parameters`),
+      device.parameters(offset, `${label} parameters`),
       trainable ? device.state([offset], `${label} gradients`) : null,
       constants.map(({ name, constant }) => device.state(constant.shape, name, "i32")),
     ]);

@@ -202,8 +202,8 @@ function scaled(x: Tensor, gamma: Tensor | null): Tensor {
   if (gamma === null) return x;
   const { device } = x;
   return device.noGrad(() => {
-    const zeros = device.empty(x.shape, "zeros");
-    device.kernels.fill(zeros.ptr, zeros.count, 0);
+    const zeros = device.empty(x.shape, "zeros", x.dtype);
+    zeros.kernels.fill(zeros.ptr, zeros.count, 0);
     return residual(zeros, x, { gamma, dropPath: 0, purpose: 0 });
   });
 }

@@ -1,12 +1,13 @@
 import { expectShape } from "../tensor/shape.js";
 import { accumulate, passGrad, record } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 
-/** y = a + b, same shapes. */
+/** y = a + b, same shapes and types. */
 export function add(a: Tensor, b: Tensor): Tensor {
-  const { kernels } = a.device;
+  const { kernels } = a;
   expectShape("add: b", b.shape, a.shape);
-  const y = a.device.empty(a.shape, "add");
+  expectType("add: b", b, a.dtype);
+  const y = a.device.empty(a.shape, "add", a.dtype);
   kernels.add(y.ptr, a.ptr, b.ptr, a.count);
   record(y, [a, b], (dy) => {
     accumulate(a, (da) => kernels.copy(da, dy.ptr, dy.count));

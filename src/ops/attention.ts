@@ -1,6 +1,6 @@
 import { expectShape } from "../tensor/shape.js";
 import { accumulate, addingGrad, record } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 
 /** What may take part in {@link attention} beside queries, keys and values. */
 export interface AttentionOptions {
@@ -16,18 +16,19 @@ export interface AttentionOptions {
 
 /** Fused softmax attention scaled by 1/√headDim: qkv (batch, tokens, 3 · heads · headDim), in that order, to (batch, tokens, heads · headDim). */
 export function attention(qkv: Tensor, { heads, bias, lengths, dropout, purpose }: AttentionOptions): Tensor {
-  const { device } = qkv;
-  const { kernels } = device;
+  const { device, kernels } = qkv;
   const [batch, tokens] = qkv.shape;
   const headDim = Math.floor(qkv.shape[2] / (3 * heads));
   expectShape("attention: qkv", qkv.shape, [batch, tokens, 3 * heads * headDim]);
   if (bias !== null) expectShape("attention: bias", bias.shape, [heads, tokens, tokens]);
   if (lengths !== null) expectShape("attention: lengths", lengths.shape, [batch]);
+  expectType("attention: bias", bias, "f32");
+  expectType("attention: lengths", lengths, "i32");
   const biasPtr = bias?.ptr ?? 0;
   const lengthsPtr = lengths?.ptr ?? 0;
   const rng = device.rng.ptr;
 
-  const out = device.empty([batch, tokens, heads * headDim], "attention");
+  const out = device.empty([batch, tokens, heads * headDim], "attention", qkv.dtype);
   const logSumExp = device.empty([batch, heads, tokens], "attention logSumExp");
   kernels.attention(out.ptr, logSumExp.ptr, qkv.ptr, biasPtr, lengthsPtr, rng, batch, tokens, heads, headDim, dropout, purpose);
 

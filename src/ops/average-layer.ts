@@ -1,5 +1,5 @@
 import { expectShape } from "../tensor/shape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 
 /** How a layer's output is normalised before it is averaged into the target. */
 export type Normalization = "none" | "layer" | "instance";
@@ -20,9 +20,10 @@ export interface AverageLayerOptions {
   accumulate: boolean;
 }
 
-/** target += scale · normalise(x), x and target (batch, tokens, dim); no gradient flows through targets. */
+/** target += scale · normalise(x), x and target (batch, tokens, dim), target f32; no gradient flows through targets. */
 export function averageLayer(target: Tensor, x: Tensor, { normalization, scale, first, accumulate }: AverageLayerOptions): void {
   const [batch, tokens, dim] = x.shape;
   expectShape("averageLayer: target", target.shape, x.shape);
-  x.device.kernels.averageLayer(target.ptr, x.ptr, batch, tokens, dim, first, CODES[normalization], scale, EPS, accumulate ? 1 : 0);
+  expectType("averageLayer: target", target, "f32");
+  x.kernels.averageLayer(target.ptr, x.ptr, batch, tokens, dim, first, CODES[normalization], scale, EPS, accumulate ? 1 : 0);
 }

@@ -1,6 +1,6 @@
 import { expectShape, formatShape, ShapeError } from "../tensor/shape.js";
 import { accumulate, addingGrad, record } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 
 /** How a convolution moves over time. */
 export interface Conv1dOptions {
@@ -23,7 +23,7 @@ export function conv1d(
   bias: Tensor | null,
   { stride = 1, padding = 0, groups = 1 }: Conv1dOptions = {},
 ): Tensor {
-  const { kernels } = x.device;
+  const { kernels } = x;
   if (weight.shape.length !== 3)
     throw new ShapeError(`conv1d: weight: expected 3 axes (out, kernel, in / groups), got ${formatShape(weight.shape)}`);
   const [outChannels, kernel, channels] = weight.shape;
@@ -36,6 +36,8 @@ export function conv1d(
     throw new ShapeError(`conv1d: groups: expected a divisor of ${outChannels} output channels, got ${groups}`);
   expectShape("conv1d: x", x.shape, [batch, inTime, inChannels]);
   if (bias !== null) expectShape("conv1d: bias", bias.shape, [outChannels]);
+  expectType("conv1d: weight", weight, "f32");
+  expectType("conv1d: bias", bias, "f32");
   const room = inTime + 2 * padding - kernel;
   if (room < 0) {
     const expected = `at least ${kernel} positions for the kernel`;
@@ -43,7 +45,7 @@ export function conv1d(
   }
 
   const outTime = Math.floor(room / stride) + 1;
-  const y = x.device.empty([batch, outTime, outChannels], "conv1d");
+  const y = x.device.empty([batch, outTime, outChannels], "conv1d", x.dtype);
   const sizes = [batch, inTime, inChannels, outChannels, kernel, stride, padding, groups] as const;
   kernels.conv1d(y.ptr, x.ptr, weight.ptr, bias?.ptr ?? 0, ...sizes);
 

@@ -1,6 +1,6 @@
 import { expectShape, ShapeError } from "../tensor/shape.js";
 import { passGrad, record } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 
 /** Elements of what {@link ctc} returns. */
 export const CTC_STATS = { loss: 0, infinite: 1 } as const;
@@ -33,12 +33,15 @@ export function ctc(logits: Tensor, { targets, targetLengths, frameLengths, blan
   if (!(Number.isInteger(blank) && blank >= 0 && blank < classes)) {
     throw new Error(`ctc: blank: expected a class below ${classes}, got ${blank}`);
   }
+  expectType("ctc: targets", targets, "i32");
+  expectType("ctc: targetLengths", targetLengths, "i32");
+  expectType("ctc: frameLengths", frameLengths, "i32");
   const stats = device.empty([2], "ctc");
-  const dLogits = device.empty(shape, "gradient of logits");
+  const dLogits = device.empty(shape, "gradient of logits", logits.dtype);
   const sizes = [batch, time, classes, maxTarget, blank] as const;
   const frames = frameLengths?.ptr ?? 0;
   const normalizer = device.scalar("normalizer");
-  device.kernels.ctc(stats.ptr, dLogits.ptr, logits.ptr, targets.ptr, targetLengths.ptr, frames, normalizer, ...sizes);
+  logits.kernels.ctc(stats.ptr, dLogits.ptr, logits.ptr, targets.ptr, targetLengths.ptr, frames, normalizer, ...sizes);
   record(stats, [logits], () => passGrad(logits, dLogits));
   return stats;
 }

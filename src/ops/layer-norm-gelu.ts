@@ -1,14 +1,13 @@
 import { expectShape, ShapeError } from "../tensor/shape.js";
 import { accumulate, addingGrad, record } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 
 /**
  * gelu(layerNorm(x)) over the last axis: x (..., dim), weight and bias (dim), or both null for a norm without them. What lies between the
  * two is never stored, so that the long activations of a feature extractor are read and written once.
  */
 export function layerNormGelu(x: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number): Tensor {
-  const { device } = x;
-  const { kernels } = device;
+  const { device, kernels } = x;
   const dim = x.shape[x.shape.length - 1];
   const rows = x.count / dim;
   if ((weight === null) !== (bias === null)) throw new ShapeError("layerNormGelu: bias: expected together with weight, or neither");
@@ -17,7 +16,9 @@ export function layerNormGelu(x: Tensor, weight: Tensor | null, bias: Tensor | n
   const weightPtr = weight?.ptr ?? 0;
   const biasPtr = bias?.ptr ?? 0;
 
-  const y = device.empty(x.shape, "layerNormGelu");
+  expectType("layerNormGelu: weight", weight, "f32");
+  expectType("layerNormGelu: bias", bias, "f32");
+  const y = device.empty(x.shape, "layerNormGelu", x.dtype);
   const mean = device.empty([rows], "layerNormGelu mean");
   const rstd = device.empty([rows], "layerNormGelu rstd");
   kernels.layerNormGelu(y.ptr, mean.ptr, rstd.ptr, x.ptr, weightPtr, biasPtr, rows, dim, eps);
@@ -28,7 +29,7 @@ export function layerNormGelu(x: Tensor, weight: Tensor | null, bias: Tensor | n
     const into = (dx: number) =>
       kernels.layerNormGeluGrad(dx, dWeight, dBias, dy.ptr, x.ptr, weightPtr, biasPtr, mean.ptr, rstd.ptr, rows, dim);
     if (x.requiresGrad) accumulate(x, into);
-    else into(device.empty(x.shape, "layerNormGelu discarded gradient").ptr);
+    else into(device.empty(x.shape, "layerNormGelu discarded gradient", x.dtype).ptr);
   });
   return y;
 }

@@ -1,17 +1,18 @@
 import { expectShape } from "../tensor/shape.js";
 import { accumulate, addingGrad, record } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 
 /** Layer norm over the last axis with biased variance: x (..., dim), weight and bias (dim). */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number): Tensor {
-  const { device } = x;
-  const { kernels } = device;
+  const { device, kernels } = x;
   const dim = weight.count;
   const rows = x.count / dim;
   expectShape("layerNorm: x", x.shape, [...x.shape.slice(0, -1), dim]);
   expectShape("layerNorm: bias", bias.shape, weight.shape);
 
-  const y = device.empty(x.shape, "layerNorm");
+  expectType("layerNorm: weight", weight, "f32");
+  expectType("layerNorm: bias", bias, "f32");
+  const y = device.empty(x.shape, "layerNorm", x.dtype);
   const mean = device.empty([rows], "layerNorm mean");
   const rstd = device.empty([rows], "layerNorm rstd");
   kernels.layerNorm(y.ptr, mean.ptr, rstd.ptr, x.ptr, weight.ptr, bias.ptr, rows, dim, eps);
@@ -21,7 +22,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
     const dBias = addingGrad(bias);
     const into = (dx: number) => kernels.layerNormGrad(dx, dWeight, dBias, dy.ptr, x.ptr, weight.ptr, mean.ptr, rstd.ptr, rows, dim);
     if (x.requiresGrad) accumulate(x, into);
-    else into(device.empty(x.shape, "layerNorm discarded gradient").ptr);
+    else into(device.empty(x.shape, "layerNorm discarded gradient", x.dtype).ptr);
   });
   return y;
 }

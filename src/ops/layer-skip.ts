@@ -1,6 +1,6 @@
 import { expectShape } from "../tensor/shape.js";
 import { accumulate, record } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 
 /** How often {@link layerSkip} drops a layer. */
 export interface LayerSkipOptions {
@@ -15,11 +15,13 @@ export interface LayerSkipOptions {
  */
 export function layerSkip(x: Tensor, r: Tensor, { probability, purpose }: LayerSkipOptions): Tensor {
   expectShape("layerSkip: x", x.shape, r.shape);
+  expectType("layerSkip: r", r, x.dtype);
   if (probability === 0) return x;
-  const { kernels, rng } = x.device;
+  const { kernels } = x;
+  const { rng } = x.device;
   const samples = x.shape[0];
   const perSample = x.count / samples;
-  const y = x.device.empty(x.shape, "layerSkip");
+  const y = x.device.empty(x.shape, "layerSkip", x.dtype);
   kernels.layerSkip(y.ptr, x.ptr, r.ptr, rng.ptr, samples, perSample, probability, purpose);
   record(y, [x, r], (dy) => {
     accumulate(x, (dx) => kernels.layerSkipGrad(dx, 0, dy.ptr, rng.ptr, samples, perSample, probability, purpose));

@@ -1,6 +1,6 @@
 import { expectShape } from "../tensor/shape.js";
 import { accumulate, addingGrad, passGrad, record, wantsGrad } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 import type { ResidualOptions } from "./residual.js";
 
 /** What {@link linearResidual} makes. */
@@ -23,8 +23,8 @@ export function linearResidual(
   { gamma, dropPath, purpose }: ResidualOptions,
   keepBranch: boolean,
 ): LinearResidual {
-  const { device } = x;
-  const { kernels, rng } = device;
+  const { device, kernels } = x;
+  const { rng } = device;
   const [outDim, inDim] = weight.shape;
   const leading = x.shape.slice(0, -1);
   const samples = x.shape[0];
@@ -34,11 +34,15 @@ export function linearResidual(
   expectShape("linearResidual: r", r.shape, shape);
   if (bias !== null) expectShape("linearResidual: bias", bias.shape, [outDim]);
   if (gamma !== null) expectShape("linearResidual: gamma", gamma.shape, [outDim]);
+  expectType("linearResidual: r", r, x.dtype);
+  expectType("linearResidual: weight", weight, "f32");
+  expectType("linearResidual: bias", bias, "f32");
+  expectType("linearResidual: gamma", gamma, "f32");
   const gammaPtr = gamma?.ptr ?? 0;
 
   const inputs = [r, x, weight, bias, gamma];
-  const y = device.empty(shape, "linearResidual");
-  const branch = keepBranch || (gamma !== null && wantsGrad(device, inputs)) ? device.empty(shape, "linearResidual branch") : null;
+  const y = device.empty(shape, "linearResidual", x.dtype);
+  const branch = keepBranch || (gamma !== null && wantsGrad(device, inputs)) ? device.empty(shape, "linearResidual branch", x.dtype) : null;
   const sizes = [samples, rowsPerSample, inDim, outDim] as const;
   const pointers = [r.ptr, x.ptr, weight.ptr, bias?.ptr ?? 0, gammaPtr, rng.ptr] as const;
   kernels.linearResidual(y.ptr, branch?.ptr ?? 0, ...pointers, ...sizes, dropPath, purpose);
@@ -46,7 +50,7 @@ export function linearResidual(
   record(y, inputs, (dy) => {
     let dBranch = dy.ptr;
     if (gamma !== null || dropPath > 0) {
-      dBranch = device.empty(shape, "linearResidual gradient of the branch").ptr;
+      dBranch = device.empty(shape, "linearResidual gradient of the branch", x.dtype).ptr;
       const at = branch?.ptr ?? 0;
       kernels.residualGrad(dBranch, addingGrad(gamma), dy.ptr, at, gammaPtr, rng.ptr, samples, rowsPerSample, outDim, dropPath, purpose);
     }

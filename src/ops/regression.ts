@@ -1,6 +1,6 @@
 import { expectShape } from "../tensor/shape.js";
 import { passGrad, record } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { expectType, type Tensor } from "../tensor/tensor.js";
 
 /** Shape of the regression loss (paper section 3.3, and the specification's table of what each recipe does). */
 export interface RegressionOptions {
@@ -23,10 +23,12 @@ export function regression(prediction: Tensor, target: Tensor, index: Tensor, { 
   const [rows, dim] = prediction.shape;
   expectShape("regression: target", target.shape, [rows, dim]);
   expectShape("regression: index", index.shape, [rows]);
+  expectType("regression: target", target, "f32");
+  expectType("regression: index", index, "i32");
   const stats = device.empty([4], "regression");
-  const dPrediction = device.empty([rows, dim], "gradient of prediction");
+  const dPrediction = device.empty([rows, dim], "gradient of prediction", prediction.dtype);
   const normalizer = device.scalar("normalizer");
-  device.kernels.regression(stats.ptr, dPrediction.ptr, prediction.ptr, target.ptr, index.ptr, normalizer, rows, dim, beta, scale);
+  prediction.kernels.regression(stats.ptr, dPrediction.ptr, prediction.ptr, target.ptr, index.ptr, normalizer, rows, dim, beta, scale);
   record(stats, [prediction], () => passGrad(prediction, dPrediction));
   return stats;
 }

@@ -17,17 +17,17 @@ export function contained(
   look: (y: Tensor) => void = () => {},
 ): Tensor {
   const { device } = x;
-  const { tape, kernels } = device;
+  const { tape } = device;
   if (tape.recording && !tape.checkpointing) {
     const y = body(x);
     look(y);
     return y;
   }
 
-  const y = device.empty(x.shape, "output");
+  const y = device.empty(x.shape, "output", x.dtype);
   device.scoped(() => {
     const output = device.noGrad(() => body(x));
-    kernels.copy(y.ptr, output.ptr, y.count);
+    y.kernels.copy(y.ptr, output.ptr, y.count);
     look(y);
   });
 
@@ -43,7 +43,7 @@ export function contained(
         const output = body(input);
         output.grad = dy;
         tape.reverse();
-        if (input.grad !== null) kernels.copy(dx, input.grad.ptr, x.count);
+        if (input.grad !== null) x.kernels.copy(dx, input.grad.ptr, x.count);
       });
     if (x.requiresGrad) accumulate(x, again);
     else again(0);

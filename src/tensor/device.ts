@@ -5,7 +5,7 @@ import { Arena, type Lifetime } from "./memory.js";
 import { Scope } from "./scope.js";
 import { countOf, type Shape } from "./shape.js";
 import { Tape } from "./tape.js";
-import { type DType, Tensor } from "./tensor.js";
+import { bytesOf, type DType, type Float, type HostArray, Tensor } from "./tensor.js";
 
 /** Where the per-step values are, as element offsets; the first four are what the adamw kernel reads. */
 const SCALARS = { learningRate: 0, stepSize: 1, rsqrtCorrection: 2, epsilon: 3, emaDecay: 4, normalizer: 5 } as const;
@@ -15,7 +15,10 @@ export type ScalarName = keyof typeof SCALARS;
 
 /** An engine with its memory: makes tensors, opens scopes, holds the tape and the per-step values. */
 export class Device implements Disposable {
+  /** The kernels for state, and for activations in float32; see {@link Tensor.kernels} for those of a tensor's type. */
   readonly kernels: Kernels;
+  /** The type of what models compute; parameters, gradients, targets and losses are f32 whatever it is. */
+  readonly activation: Float;
   readonly heap: Heap;
   readonly tape = new Tape();
   /** The random state that kernels read: { seed low, seed high, step, first sample }. */
@@ -32,6 +35,7 @@ export class Device implements Disposable {
 
   constructor(readonly backend: Backend) {
     this.kernels = backend.kernels;
+    this.activation = backend.bf16Kernels === undefined ? "f32" : "bf16";
     this.heap = backend.heap;
     this.#arena = new Arena(backend.heap);
     this.rng = this.state([4], "rng", "u32");
@@ -42,9 +46,12 @@ export class Device implements Disposable {
 
   /** A tensor that lives until {@link release}: parameters, optimizer state, batches. Contents undefined. */
   state<D extends DType = "f32">(shape: Shape, label: string, dtype: D = "f32" as D): Tensor<D> {
-    const pointer = this.heap.allocate(countOf(shape) * 4, label);
-    this.#allocated?.push(pointer);
-    return new Tensor(this, pointer, shape, dtype, label, this.#lifetime);
+    return this.#state(this.heap.allocate(bytesOf(countOf(shape), dtype), label), shape, label, dtype);
+  }
+
+  /** The same for flat parameters, which products may read in the type of the activations. */
+  parameters(count: number, label: string): Tensor<"f32"> {
+    return this.#state(this.heap.allocate(bytesOf(count, "f32"), label, true), [count], label, "f32");
   }
 
   /** Runs `body`, which makes state and returns it; when it throws (memory may run out in between), what it made is freed. */
@@ -79,15 +86,16 @@ export class Device implements Disposable {
     const scope = this.#scope;
     if (scope === null) throw new Error(`${label}: made outside of a scope\nwrap the computation in device.scoped(() => ...)`);
     const name = this.#path.length > 0 ? `${this.#path.join(".")} ${label}` : label;
-    const tensor = new Tensor(this, this.#arena.allocate(countOf(shape) * 4, name), shape, dtype, name, scope);
+    const tensor = new Tensor(this, this.#arena.allocate(bytesOf(countOf(shape), dtype), name), shape, dtype, name, scope);
     this.#observer?.(tensor);
     return tensor;
   }
 
-  /** A tensor of the innermost scope with the given values. */
-  from(values: Float32Array | readonly number[], shape: Shape, label = "from"): Tensor<"f32"> {
-    const tensor = this.empty(shape, label);
-    tensor.write(values instanceof Float32Array ? values : Float32Array.from(values));
+  /** A tensor of the innermost scope with the given values, rounded to `dtype`. */
+  from<D extends Float = "f32">(values: Float32Array | readonly number[], shape: Shape, label = "from", dtype: D = "f32" as D): Tensor<D> {
+    const tensor = this.empty(shape, label, dtype);
+    const array = values instanceof Float32Array ? values : Float32Array.from(values);
+    tensor.write(array as HostArray[D]);
     return tensor;
   }
 
@@ -189,6 +197,13 @@ export class Device implements Disposable {
     });
   }
 
+  /** The kernels for activations of a type; `label` is for the error, which other types get. */
+  kernelsOf(dtype: DType, label: string): Kernels {
+    const kernels = dtype === "f32" ? this.kernels : dtype === "bf16" ? this.backend.bf16Kernels : undefined;
+    if (kernels === undefined) throw new TypeError(`${label}: expected a tensor of ${this.activation}, got ${dtype}`);
+    return kernels;
+  }
+
   /** Address of a per-step value. */
   scalar(name: ScalarName): Pointer {
     return this.#scalars.ptr + SCALARS[name] * 4;
@@ -214,6 +229,11 @@ export class Device implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #state<D extends DType>(pointer: Pointer, shape: Shape, label: string, dtype: D): Tensor<D> {
+    this.#allocated?.push(pointer);
+    return new Tensor(this, pointer, shape, dtype, label, this.#lifetime);
   }
 
   #unwind(scope: Scope): void {

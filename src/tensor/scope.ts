@@ -25,7 +25,9 @@ export class Scope implements Lifetime, Disposable {
   /** Copies a tensor out to the enclosing scope; from an outermost scope it becomes state that the caller releases. */
   keep<D extends DType>(tensor: Tensor<D>): Tensor<D> {
     const kept = this.device.state(tensor.shape, tensor.label, tensor.dtype);
-    this.device.kernels.copy(kept.ptr, tensor.ptr, tensor.count);
+    // Elements of four bytes are alike to a copy.
+    const { copy } = tensor.dtype === "bf16" ? tensor.kernels : this.device.kernels;
+    copy(kept.ptr, tensor.ptr, tensor.count);
     if (this.parent !== null) this.parent.#kept.push(kept.ptr);
     return kept;
   }

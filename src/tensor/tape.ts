@@ -60,26 +60,25 @@ export function record(y: Tensor, inputs: readonly (Tensor | null)[], backward: 
 /** Lets `overwrite` write a gradient of `x`, and adds it to what has flowed into `x` before. */
 export function accumulate(x: Tensor, overwrite: (dx: Pointer) => void): void {
   if (!x.requiresGrad) return;
-  const { device } = x;
-  const dx = device.empty(x.shape, `gradient of ${x.label}`);
+  const dx = x.device.empty(x.shape, `gradient of ${x.label}`, x.dtype);
   overwrite(dx.ptr);
   if (x.grad === null) x.grad = dx;
-  else device.kernels.add(x.grad.ptr, x.grad.ptr, dx.ptr, x.count);
+  else x.kernels.add(x.grad.ptr, x.grad.ptr, dx.ptr, x.count);
 }
 
 /** Passes `dy` on as the gradient of `x`, without a copy when it is the first. The caller must not use `dy` afterwards. */
 export function passGrad(x: Tensor, dy: Tensor): void {
   if (!x.requiresGrad) return;
   if (x.grad === null) x.grad = dy.reshape(x.shape);
-  else x.device.kernels.add(x.grad.ptr, x.grad.ptr, dy.ptr, x.count);
+  else x.kernels.add(x.grad.ptr, x.grad.ptr, dy.ptr, x.count);
 }
 
 /** Address of the gradient of `x` for kernels that add to it, zeroed before the first; 0 when no gradient is wanted. */
 export function addingGrad(x: Tensor | null): Pointer {
   if (!x?.requiresGrad) return 0;
   if (x.grad === null) {
-    x.grad = x.device.empty(x.shape, `gradient of ${x.label}`);
-    x.device.kernels.fill(x.grad.ptr, x.count, 0);
+    x.grad = x.device.empty(x.shape, `gradient of ${x.label}`, x.dtype);
+    x.kernels.fill(x.grad.ptr, x.count, 0);
   }
   return x.grad.ptr;
 }

@@ -1,7 +1,7 @@
 import type { PreparedBatch } from "../modalities/prepared-batch.js";
 import type { Task } from "../tasks/task.js";
 import { backward } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import type { Float, Tensor } from "../tensor/tensor.js";
 import { TrainingError } from "./errors.js";
 
 const NAMES_SHOWN = 8;
@@ -60,24 +60,24 @@ async function firstBadTensor<I>(
  */
 async function firstBadIn<I>(task: Task<I>, batch: PreparedBatch<I>): Promise<string | null> {
   const { device } = task;
-  const made: { tensor: Tensor<"f32">; norm: Tensor<"f32"> }[] = [];
+  const made: { tensor: Tensor<Float>; norm: Tensor<"f32"> }[] = [];
   const measure = () => {
     const last = made.at(-1);
-    if (last !== undefined) device.kernels.squaredNorm(last.norm.ptr, last.tensor.ptr, last.tensor.count);
+    if (last !== undefined) last.tensor.kernels.squaredNorm(last.norm.ptr, last.tensor.ptr, last.tensor.count);
   };
   const observe = (tensor: Tensor) => {
-    if (tensor.dtype !== "f32") return;
+    if (tensor.dtype !== "f32" && tensor.dtype !== "bf16") return;
     measure();
     // Parts that stay unwritten must not look bad.
-    device.kernels.fill(tensor.ptr, tensor.count, 0);
-    made.push({ tensor: tensor as Tensor<"f32">, norm: device.state([1], "norm") });
+    tensor.kernels.fill(tensor.ptr, tensor.count, 0);
+    made.push({ tensor: tensor as Tensor<Float>, norm: device.state([1], "norm") });
   };
   try {
     return await device.scoped(async () => {
       device.observe(observe, () => backward(task.loss(batch.upload(device))));
       measure();
-      const suspects: Tensor<"f32">[] = [];
-      const others: Tensor<"f32">[] = [];
+      const suspects: Tensor<Float>[] = [];
+      const others: Tensor<Float>[] = [];
       for (const { tensor, norm } of made) (hasBadValue(await norm.read()) ? suspects : others).push(tensor);
       // The square of a large number overflows before the number does, so the values decide.
       for (const tensor of [...suspects, ...others]) if (hasBadValue(await tensor.read())) return tensor.label;

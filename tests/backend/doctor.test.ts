@@ -97,7 +97,10 @@ describe("openBackend", () => {
       await expect(openBackend(name as EngineName)).rejects.toThrow("engine: expected one of");
     }
     await expect(openBackend("wasm", { precision: "tf32" })).rejects.toThrow("precision: tf32 is of the engine cuda; wasm computes in f32");
-    await expect(openBackend("cuda", { precision: "f16" as "f32" })).rejects.toThrow('precision: expected one of f32, tf32, got "f16"');
+    await expect(openBackend("reference", { precision: "bf16" })).rejects.toThrow("precision: bf16 is of the engine cuda; reference");
+    await expect(openBackend("cuda", { precision: "f16" as "f32" })).rejects.toThrow(
+      'precision: expected one of f32, tf32, bf16, got "f16"',
+    );
     await expect(openBackend("wasm", { threads: 0 })).rejects.toThrow("threads: expected a whole number of at least 1, got 0");
     await expect(openBackend("wasm", { threads: 1.5 })).rejects.toThrow("got 1.5");
     await expect(openBackend("wasm", { memoryLimit: Number.NaN })).rejects.toThrow("memoryLimit");

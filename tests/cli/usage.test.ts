@@ -40,7 +40,7 @@ describe("wrong use", () => {
     ["a setting given as a flag", ["pretrain", "vision", "--batch-size", "3"], "--set train.batchSize=VALUE"],
     ["an unknown modality", ["pretrain", "visoin"], "Allowed choices are vision"],
     ["an unknown engine", ["doctor", "--device", "gpu"], "auto, cuda, cuda:N, cpu, wasm, reference"],
-    ["an unknown precision", ["doctor", "--precision", "f16"], "Allowed choices are f32, tf32"],
+    ["an unknown precision", ["doctor", "--precision", "f16"], "Allowed choices are f32, tf32, bf16"],
     ["an unknown preset", ["pretrain", "vision", "--preset", "tinny", "--settings"], "did you mean tiny?"],
     ["an unknown setting", ["pretrain", "vision", "--settings", "--set", "train.batchsize=3"], "did you mean train.batchSize?"],
     ["a setting out of range", ["pretrain", "vision", "--settings", "--set", "train.steps=0"], "an integer from 1 to 1000000000, got 0"],

@@ -1,6 +1,7 @@
 /**
  * Tests of one op on every engine from one list of cases: outputs against the reference in float64, the reference's gradients against finite
  * differences of its forward, and the same bits for any number of threads. Outputs start as NaN and every buffer lies between guard bytes.
+ * Engines with activations in bfloat16 are held against the reference of the rounded inputs.
  */
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, it } from "vitest";
@@ -8,11 +9,15 @@ import type { Backend } from "../../src/backend/backend.js";
 import type { Kernels, Pointer } from "../../src/backend/kernels.js";
 import { Philox } from "../../src/backend/philox.js";
 import { referenceKernels } from "../../src/backend/reference/kernels.js";
+import { fromBf16, toBf16 } from "../../src/tensor/bf16.js";
 import { DoubleMemory } from "./double-memory.js";
-import { engines, threadVariants } from "./engines.js";
+import { bf16Engines, engines, threadVariants } from "./engines.js";
+import { type Role, rolesOf } from "./roles.js";
 
 /** Largest difference from the reference, relative to the largest magnitude in the tensor, by dtype. */
 export const TOLERANCE = { f32: 1e-5 };
+/** Largest difference of a number from itself rounded to bfloat16, relative to it. */
+const BF16_ROUNDING = 2 ** -8;
 /** Differences below this are never told from zero. */
 const UNDERFLOW = 1e-30;
 /** Largest difference of a gradient from finite differences, relative to the largest gradient, all in float64. */
@@ -44,6 +49,16 @@ export interface OpRun {
   gradients?: Record<string, string>;
   /** Outputs that are also tried at the address of an input. */
   inPlace?: Record<string, string>;
+  /**
+   * Outputs that depend on more roundings to bfloat16 than their own: the largest magnitude of what is rounded on the way, as far as it shows
+   * in an element.
+   */
+  rounded?(expected: Readonly<Record<string, Float64Array>>): Record<string, number>;
+}
+
+/** The largest magnitude. */
+export function largest(values: ArrayLike<number>): number {
+  return Array.from(values, Math.abs).reduce((most, value) => Math.max(most, value), 0);
 }
 
 /** Draws test data that depends on the case and the order of draws alone. */
@@ -97,6 +112,16 @@ export function describeOp<S extends Shape>(
           ));
       });
     }
+    for (const engine of bf16Engines) {
+      const cases = prepared.flatMap(({ label, test }) => (test.inBf16 === null ? [] : [{ label, test: test.inBf16 }]));
+      if (cases.length === 0) continue;
+      describe(`on ${engine.name}`, () => {
+        let backend: Backend;
+        beforeAll(() => void (backend = engine.open()));
+        afterAll(() => backend.close());
+        for (const { label, test } of cases) it(label, () => checkEngine(backend, test));
+      });
+    }
     for (const engine of threadVariants) {
       describe(`on ${engine.name} with any number of threads`, () => {
         let backends: Backend[];
@@ -119,7 +144,18 @@ function labelOf(shape: Shape): string {
 /** A case and what it should give, computed once for all engines. */
 export class Case {
   #expected: Record<string, Float64Array> | undefined;
-  constructor(readonly run: OpRun) {}
+  constructor(
+    readonly run: OpRun,
+    /** Of the buffers, on engines with activations in bfloat16; null for those in float32. */
+    readonly roles: ReadonlyMap<string, Role> | null = null,
+  ) {}
+  /** The same with inputs that are bfloat16, where kernels of activations take part. */
+  get inBf16(): Case | null {
+    const roles = rolesOf(this.run.run);
+    if (roles === null) return null;
+    const inputs = Object.entries(this.run.inputs).map(([name, values]) => [name, values && roundedTo(roles.get(name), values)]);
+    return new Case({ ...this.run, inputs: Object.fromEntries(inputs) }, roles);
+  }
   /** What the reference computes in float64; an element that it leaves unwritten is an error, one that it makes NaN is not. */
   get expected(): Record<string, Float64Array> {
     if (this.#expected) return this.#expected;
@@ -138,14 +174,20 @@ export class Case {
 }
 
 /** Runs a case on an engine: throws on a wrong result, an unwritten output, a changed input or a write outside a buffer. */
-export async function checkEngine(backend: Backend, { run, expected }: Case): Promise<void> {
-  compare(await runEngine(backend, run), expected, run);
-  if (run.inPlace) compare(await runEngine(backend, run, run.inPlace), expected, run);
+export async function checkEngine(backend: Backend, test: Case): Promise<void> {
+  compare(await runEngine(backend, test), test);
+  if (test.run.inPlace) compare(await runEngine(backend, test, test.run.inPlace), test);
+}
+
+/** Values as an engine with activations in bfloat16 holds them: those of activations, and of the mirror of weights, are rounded. */
+function roundedTo(role: Role | undefined, values: Values): Values {
+  const isRounded = role === "activation" || role === "weight";
+  return isRounded && values instanceof Float32Array ? fromBf16(toBf16(values)) : values;
 }
 
 /** Runs a case on several engines and throws unless all give the same bits. */
 export async function checkThreads(backends: Backend[], run: OpRun): Promise<void> {
-  const [first, ...others] = await Promise.all(backends.map((backend) => runEngine(backend, run)));
+  const [first, ...others] = await Promise.all(backends.map((backend) => runEngine(backend, new Case(run))));
   for (const [i, other] of others.entries()) {
     for (const [name, values] of Object.entries(first)) {
       const bits = new Uint32Array(values.buffer);
@@ -215,18 +257,27 @@ function runReference(
   );
 }
 
-async function runEngine(backend: Backend, run: OpRun, inPlace: Record<string, string> = {}): Promise<Record<string, Float32Array>> {
-  const { heap, kernels } = backend;
+async function runEngine(
+  backend: Backend,
+  { run, roles }: Case,
+  inPlace: Record<string, string> = {},
+): Promise<Record<string, Float32Array>> {
+  const { heap } = backend;
+  const kernels = roles === null ? backend.kernels : backend.bf16Kernels!;
+  const isHalf = (name: string) => roles?.get(name) === "activation";
   const { buffers, absent } = planBuffers(run);
   const blocks = buffers.map(({ name, values }, i) => {
+    const stored = isHalf(name) ? toBf16(values as Float32Array) : values;
     // Ranges inside a larger buffer have any multiple of four as their address.
     const lead = GUARD_BYTES + 4 * (i % 3);
-    const bytes = new Uint8Array(lead + values.byteLength + GUARD_BYTES).fill(GUARD_BYTE);
-    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), lead);
-    const base = heap.allocate(bytes.length, name);
+    const end = lead + stored.byteLength;
+    const bytes = new Uint8Array(4 * Math.ceil(end / 4) + GUARD_BYTES).fill(GUARD_BYTE);
+    bytes.set(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength), lead);
+    const base = heap.allocate(bytes.length, name, roles?.get(name) === "weight");
     heap.upload(base, bytes);
-    return { base, lead, bytes };
+    return { base, lead, end, bytes };
   });
+  const read = (name: string, bytes: ArrayBuffer) => (isHalf(name) ? fromBf16(new Uint16Array(bytes)) : new Float32Array(bytes));
   const pointers = buffers.map(({ name }, i): [string, Pointer] => {
     const at = inPlace[name] === undefined ? i : buffers.findIndex((buffer) => buffer.name === inPlace[name]);
     return [name, blocks[at].base + blocks[at].lead];
@@ -234,31 +285,32 @@ async function runEngine(backend: Backend, run: OpRun, inPlace: Record<string, s
   run.run(kernels, pointerTable(pointers, absent));
 
   const results: Record<string, Float32Array> = {};
-  for (const [i, { name, kind, values }] of buffers.entries()) {
-    const { base, lead, bytes } = blocks[i];
+  for (const [i, { name, kind }] of buffers.entries()) {
+    const { base, lead, end, bytes } = blocks[i];
     const after = new Uint8Array(await heap.download(base, bytes.length));
-    const overrun = after.findIndex((byte, at) => (at < lead || at >= lead + values.byteLength) && byte !== GUARD_BYTE);
-    if (overrun >= 0) throw new Error(`${name}: byte ${overrun - lead} of ${values.byteLength} was written, outside the buffer`);
+    const overrun = after.findIndex((byte, at) => (at < lead || at >= end) && byte !== GUARD_BYTE);
+    if (overrun >= 0) throw new Error(`${name}: byte ${overrun - lead} of ${end - lead} was written, outside the buffer`);
     const shared = Object.values(inPlace).includes(name);
     if (kind === "input" && !shared && bytes.some((byte, at) => byte !== after[at])) throw new Error(`${name}: the input was changed`);
-    if (kind !== "input" && inPlace[name] === undefined)
-      results[name] = new Float32Array(after.slice(lead, lead + values.byteLength).buffer);
+    if (kind !== "input" && inPlace[name] === undefined) results[name] = read(name, after.slice(lead, end).buffer);
   }
   for (const [name, input] of Object.entries(inPlace)) {
-    const { base, lead } = blocks[buffers.findIndex((buffer) => buffer.name === input)];
-    const { values } = buffers.find((buffer) => buffer.name === name)!;
-    results[name] = new Float32Array(await heap.download(base + lead, values.byteLength));
+    const { base, lead, end } = blocks[buffers.findIndex((buffer) => buffer.name === input)];
+    results[name] = read(name, await heap.download(base + lead, end - lead));
   }
   for (const { base } of blocks) heap.free(base);
   return results;
 }
 
-function compare(actual: Record<string, Float32Array>, expected: Record<string, Float64Array>, run: OpRun): void {
+function compare(actual: Record<string, Float32Array>, { run, roles, expected }: Case): void {
+  const rounded = roles === null ? undefined : run.rounded?.(expected);
   for (const [name, wanted] of Object.entries(expected)) {
     const scale = wanted.reduce((largest, value) => (Number.isFinite(value) ? Math.max(largest, Math.abs(value)) : largest), 0);
     for (let e = 0; e < wanted.length; e++) {
       const got = actual[name][e];
-      const allowed = Math.max(UNDERFLOW, TOLERANCE.f32 * (run.scalars?.includes(name) ? Math.abs(wanted[e]) : scale));
+      const own = roles?.get(name) === "activation" ? Math.abs(wanted[e]) : 0;
+      const halves = BF16_ROUNDING * (own + (rounded?.[name] ?? 0));
+      const allowed = Math.max(UNDERFLOW, TOLERANCE.f32 * (run.scalars?.includes(name) ? Math.abs(wanted[e]) : scale) + halves);
       if (Object.is(got, wanted[e]) || Math.abs(got - wanted[e]) <= allowed) continue;
       throw new Error(`${name}[${e}] of ${wanted.length}: expected ${wanted[e]} ± ${allowed.toExponential(1)}, got ${got}`);
     }

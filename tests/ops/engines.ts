@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Backend } from "../../src/backend/backend.js";
 import { openCpuBackend } from "../../src/backend/cpu.js";
-import { type CudaOpener, type CudaOptions, cudaLacks, openCudaBackend } from "../../src/backend/cuda.js";
+import { type CudaOpener, type CudaOptions, cudaLacks, openCudaBackend, type Precision } from "../../src/backend/cuda.js";
 import { kernelsHash, loadNative, type NativeAddon, probeNative } from "../../src/backend/native.js";
 import { createReferenceBackend } from "../../src/backend/reference/index.js";
 import { createWasmBackend } from "../../src/backend/wasm.js";
@@ -50,16 +50,23 @@ export function openEmulated(options: Partial<CudaOptions> = {}): Backend {
   return openCudaBackend(emulated!, "emulated CUDA device", { memoryLimit: 2 ** 31, ...options });
 }
 
-/** The CUDA engine: on a device where there is one, and emulated where that is built. */
-export const cudaEngines: readonly { name: string; open(): Backend }[] = [
-  ...(addon?.cudaDevices().devices ?? [])
-    .filter((device) => cudaLacks(device) === null)
-    .slice(0, 1)
-    .map(({ name }) => ({ name: "cuda device", open: () => openCudaBackend(addon!, name, { memoryLimit: 2 ** 32 }) })),
-  ...(emulated === null ? [] : [{ name: "cuda emulated", open: openEmulated }]),
-];
+type CudaEngine = { readonly name: string; open(): Backend };
 
-/** Every engine whose kernels are held against the reference. */
+/** The CUDA engine in a precision: on a device where there is one, and emulated where that is built. */
+function cudaIn(precision: Precision, suffix: string): CudaEngine[] {
+  const device = addon?.cudaDevices().devices.find((candidate) => cudaLacks(candidate) === null);
+  const onDevice = (name: string) => openCudaBackend(addon!, name, { memoryLimit: 2 ** 32, precision });
+  return [
+    ...(device === undefined ? [] : [{ name: `cuda device${suffix}`, open: () => onDevice(device.name) }]),
+    ...(emulated === null ? [] : [{ name: `cuda emulated${suffix}`, open: () => openEmulated({ precision }) }]),
+  ];
+}
+
+/** In float32, and with activations in bfloat16. */
+export const cudaEngines: readonly CudaEngine[] = cudaIn("f32", "");
+export const bf16Engines: readonly CudaEngine[] = cudaIn("bf16", " bf16");
+
+/** Every engine whose kernels are held against the reference, in float32. */
 export const engines: readonly Engine[] = [
   { name: "reference", open: async () => createReferenceBackend() },
   ...relaxedVariants.map((relaxedSimd) => ({

@@ -8,7 +8,7 @@ import { type ResidualOptions, residual } from "../../src/ops/residual.js";
 import { backward } from "../../src/tensor/tape.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { devices } from "../devices.js";
-import { describeOp } from "./describe-op.js";
+import { describeOp, largest } from "./describe-op.js";
 
 type Shape = {
   samples: number;
@@ -42,9 +42,10 @@ describeOp<Shape>("linearResidual", {
   }),
   setup: ({ samples, rows, inDim, outDim, bias, gamma, dropPath, keep }, draw) => {
     const count = samples * rows * outDim;
+    const r = draw.normal(count);
     return {
       inputs: {
-        r: draw.normal(count),
+        r,
         x: draw.normal(samples * rows * inDim),
         weight: draw.normal(outDim * inDim),
         bias: bias ? draw.normal(outDim) : undefined,
@@ -54,6 +55,8 @@ describeOp<Shape>("linearResidual", {
       outputs: { y: count, branch: keep ? count : undefined },
       run: (kernels, { y, branch, r, x, weight, bias, gamma, rng }) =>
         kernels.linearResidual(y, branch, r, x, weight, bias, gamma, rng, samples, rows, inDim, outDim, dropPath, 3),
+      // The branch is rounded before it is scaled and added.
+      rounded: ({ y }) => ({ y: largest(y.map((value, e) => value - r[e])) }),
     };
   },
 });

@@ -10,7 +10,7 @@ import { maskChannels } from "../../ops/mask-channels.js";
 import { maskRows } from "../../ops/mask-rows.js";
 import { scaleGradient } from "../../ops/scale-gradient.js";
 import { formatShape, ShapeError } from "../../tensor/shape.js";
-import type { Tensor } from "../../tensor/tensor.js";
+import { expectType, type Tensor } from "../../tensor/tensor.js";
 import { FeatureExtractor, type FeatureExtractorConfig } from "./feature-extractor.js";
 import { receptiveField } from "./frames.js";
 import type { SpeechInput } from "./input.js";
@@ -126,6 +126,7 @@ export class SpeechEncoder extends Module implements Data2VecEncoder<SpeechInput
     const least = receptiveField(this.config);
     if (shape.length !== 2 || shape[1] < least)
       throw new ShapeError(`speech: waveform: expected [batch, ${least} samples or more], got ${formatShape(shape)}`);
+    expectType("speech: waveform", waveform, device.activation);
     const { featureGradScale } = this.config;
     const extract = () => device.within("featureExtractor", () => extractor.forward(waveform));
     const frames = featureGradScale === 0 ? device.noGrad(extract) : scaleGradient(extract(), featureGradScale);

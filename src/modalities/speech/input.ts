@@ -4,7 +4,7 @@ import { type FrameGeometry, frameCount } from "./frames.js";
 
 /** Clips on the device, padded with zeros behind to the same length. */
 export interface SpeechInput {
-  /** (batch, samples) */
+  /** (batch, samples), in the type of the activations */
   waveform: Tensor;
   /** Frames of each clip before its padding, i32 (batch); null when nothing is padded. */
   lengths: Tensor | null;
@@ -32,7 +32,7 @@ export function uploadClips(device: Device, { waveform, samples, channelMasks = 
   const lengths = Int32Array.from(samples, (count) => frameCount(count, geometry));
   const padded = lengths.some((length) => length < frames);
   return {
-    waveform: device.from(waveform, [batch, longest], "waveform"),
+    waveform: device.from(waveform, [batch, longest], "waveform", device.activation),
     lengths: padded ? device.fromIndices(lengths, [batch], "lengths") : null,
     padding: padded ? device.fromIndices(paddingOf(lengths, frames), [batch, frames], "padding") : null,
     channelMask:

@@ -1,0 +1,13 @@
+/** bfloat16 on the host: the upper half of a float32, rounded to nearest, ties to even. */
+
+/** The bits of values rounded to bfloat16. */
+export function toBf16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  // Beyond infinity lies NaN, which stays NaN whatever is rounded away.
+  return Uint16Array.from(words, (word) => ((word & 0x7fffffff) > 0x7f800000 ? 0x7fff : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16));
+}
+
+/** The values of bfloat16 bits, which are exact. */
+export function fromBf16(bits: Uint16Array): Float32Array {
+  return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
+}
