@@ -1,37 +1,41 @@
 /**
- * Times kernels on one CUDA device: `node bench.mjs MILLISECONDS`. One JSON to stdout: measured copy bandwidth, then a row for each kernel at
- * the sizes of ViT-B with 64 images: microseconds, GB/s of what it must read and write, TFLOP/s of products.
+ * Times kernels on one CUDA device: `node bench.mjs MILLISECONDS PRECISION`. One JSON to stdout: a row for each kernel at the sizes of ViT-B
+ * with 64 images: microseconds, GB/s of what it must read and write, TFLOP/s of products.
  */
 import { openBackend } from "./dist/backend/open.js";
 
 const milliseconds = Number(process.argv[2] ?? 150);
 const precision = process.argv[3] ?? "f32";
 const backend = await openBackend("cuda", { precision });
-const { heap, kernels } = backend;
+const { heap, kernels: state } = backend;
+const kernels = backend.bf16Kernels ?? state;
+const activationBytes = backend.bf16Kernels === undefined ? 4 : 2;
+/** What of parameters is written twice, in float32. */
+const mirror = backend.bf16Kernels === undefined ? 0 : 0.5;
 const [batch, tokens, dim, heads, ffn] = [64, 197, 768, 12, 3072];
 const rows = batch * tokens;
 const parameters = 2 ** 26;
 const buffers = new Map();
 
-/** A buffer of as many floats, made once; its contents are zeros, which takes kernels as long as any other. */
-function floats(name, count) {
+/** A buffer that holds as many float32, made once; its contents are zeros, which takes kernels as long as any other. */
+function x(name, count = rows * dim, parameters = false) {
   const key = `${name} ${count}`;
   if (!buffers.has(key)) {
-    const pointer = heap.allocate(4 * count, name);
-    kernels.fill(pointer, count, 0);
+    const pointer = heap.allocate(4 * count, name, parameters);
+    state.fill(pointer, count, 0);
     buffers.set(key, pointer);
   }
   return buffers.get(key);
 }
-const x = (name, count = rows * dim) => floats(name, count);
+const weight = (count) => x("weight", count, true);
 const one = x("one", 1);
-kernels.fill(one, 1, 1);
+state.fill(one, 1, 1);
 const rng = x("rng", 4);
 const value = rows * dim;
 const inner = rows * ffn;
 const pairs = heads * tokens * tokens;
 
-/** name, run, floats read and written, floating-point operations. */
+/** name, run, activations read and written, floating-point operations, float32 read and written. */
 const CASES = [
   ["copy", () => kernels.copy(x("y", parameters), x("x", parameters), parameters), 2 * parameters],
   ["add", () => kernels.add(x("y"), x("a"), x("b"), value), 3 * value],
@@ -55,14 +59,20 @@ const CASES = [
       kernels.layerNormGrad(x("dx"), x("dw", dim), x("db", dim), x("dy"), x("x"), x("w", dim), x("mean", rows), x("rstd", rows), rows, dim),
     3 * value,
   ],
-  ["averageLayer rows", () => kernels.averageLayer(x("target"), x("x"), batch, tokens, dim, 1, 1, 0.1, 1e-5, 1), 3 * value],
-  ["averageLayer channels", () => kernels.averageLayer(x("target"), x("x"), batch, tokens, dim, 1, 2, 0.1, 1e-5, 1), 3 * value],
-  ["regression", () => kernels.regression(x("stats", 4), x("dp"), x("p"), x("target"), x("index", rows), one, rows, dim, 2, 1), 3 * value],
+  ["averageLayer rows", () => kernels.averageLayer(x("target"), x("x"), batch, tokens, dim, 1, 1, 0.1, 1e-5, 1), value, 0, 2 * value],
+  ["averageLayer channels", () => kernels.averageLayer(x("target"), x("x"), batch, tokens, dim, 1, 2, 0.1, 1e-5, 1), value, 0, 2 * value],
+  [
+    "regression",
+    () => kernels.regression(x("stats", 4), x("dp"), x("p"), x("target"), x("index", rows), one, rows, dim, 2, 1),
+    2 * value,
+    0,
+    value,
+  ],
   [
     "adamw",
     () =>
-      kernels.adamw(
-        x("p", parameters),
+      state.adamw(
+        x("p", parameters, true),
         x("m", parameters),
         x("v", parameters),
         x("g", parameters),
@@ -74,12 +84,14 @@ const CASES = [
         0.9,
         0.999,
       ),
-    7 * parameters,
+    0,
+    0,
+    (7 + mirror) * parameters,
   ],
-  ["ema", () => kernels.ema(x("t", parameters), x("p", parameters), one, parameters), 3 * parameters],
-  ["squaredNorm", () => kernels.squaredNorm(one, x("g", parameters), parameters), parameters],
-  ["linear", () => kernels.linear(x("y", inner), x("x"), x("W", dim * ffn), x("B", ffn), rows, dim, ffn), 0, 2 * rows * dim * ffn],
-  ["linearGradInput", () => kernels.linearGradInput(x("dx"), x("dy", inner), x("W", dim * ffn), rows, dim, ffn), 0, 2 * rows * dim * ffn],
+  ["ema", () => state.ema(x("t", parameters, true), x("p", parameters, true), one, parameters), 0, 0, (3 + mirror) * parameters],
+  ["squaredNorm", () => state.squaredNorm(one, x("g", parameters), parameters), 0, 0, parameters],
+  ["linear", () => kernels.linear(x("y", inner), x("x"), weight(dim * ffn), x("B", ffn, true), rows, dim, ffn), 0, 2 * rows * dim * ffn],
+  ["linearGradInput", () => kernels.linearGradInput(x("dx"), x("dy", inner), weight(dim * ffn), rows, dim, ffn), 0, 2 * rows * dim * ffn],
   [
     "linearGradWeight",
     () => kernels.linearGradWeight(x("dW", dim * ffn), x("dB", ffn), x("dy", inner), x("x"), rows, dim, ffn),
@@ -149,13 +161,14 @@ async function secondsOf(run) {
 }
 
 const kernelRows = [];
-for (const [kernel, run, moved, operations = 0] of CASES) {
+for (const [kernel, run, activations, operations = 0, floats = 0] of CASES) {
   try {
     const seconds = await secondsOf(run);
+    const moved = activationBytes * activations + 4 * floats;
     kernelRows.push({
       kernel,
       microseconds: 1e6 * seconds,
-      ...(moved > 0 && { gigabytesPerSecond: (4 * moved) / seconds / 1e9 }),
+      ...(moved > 0 && { gigabytesPerSecond: moved / seconds / 1e9 }),
       ...(operations > 0 && { teraflops: operations / seconds / 1e12 }),
     });
   } catch (error) {

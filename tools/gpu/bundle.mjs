@@ -13,8 +13,19 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const target = path.resolve(process.argv[2] ?? path.join(root, "build-gpu/data2vec-gpu"));
 const ADDON = "build-native/Release/data2vec.node";
 const EMULATED = "build-emulated/Release/cuda-emulated.node";
-const COPIED = ["dist", "include", "package.json", "LICENSE", "NOTICE", ADDON, "examples/data", "tests/golden"];
-const TESTS = ["devices.ts", "ops", "golden", "train/captured.test.ts", "train/small-run.ts", "modalities/speech-clips.ts"];
+const COPIED = [
+  "dist",
+  "include",
+  "package.json",
+  "LICENSE",
+  "NOTICE",
+  ADDON,
+  "examples/data",
+  "tests/golden",
+  "native/cuda/typed-kernels.h",
+];
+const TRAINING = ["captured.test.ts", "bf16.test.ts", "small-pretraining.ts", "small-run.ts"].map((name) => `train/${name}`);
+const TESTS = ["devices.ts", "ops", "golden", ...TRAINING, "modalities/speech-clips.ts"];
 
 for (const needed of ["dist/index.js", ADDON]) {
   if (!existsSync(path.join(root, needed))) throw new Error(`${needed} is missing: run \`npm run build\` and \`npm run build:native\``);

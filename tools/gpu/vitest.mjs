@@ -48,6 +48,7 @@ it.each =
     const body = rest.find((part) => typeof part === "function");
     for (const row of rows) it(format(name, row), () => body(...argumentsOf(row)));
   };
+it.skip = () => {};
 it.skipIf = (skip) => (skip ? () => {} : it);
 export const test = it;
 export const beforeAll = (body) => void current.before.push(body);
