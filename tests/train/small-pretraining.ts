@@ -44,7 +44,7 @@ export function smallPretrainings(folder: string): Record<"vision" | "speech" | 
       const data = await writeClips(path.join(folder, "clips"));
       // A long step at once: the convolutions of the presets take minutes under emulation.
       const model = { convDims: [8, 8], convKernels: [320, 2], convStrides: [320, 1], posConvLayers: 1, posConvGroups: 2, maskLength: 3 };
-      const config = speechConfig("pretrain", { model, data: { batchSeconds: 1.6 }, train });
+      const config = speechConfig("pretrain", { model, data: { batchSeconds: 1.6, joinSeconds: 0.4, maxSeconds: 0.4 }, train });
       await drain(pretrain({ modality: speech, device, config, data, out }));
       return metricsOf(out);
     },

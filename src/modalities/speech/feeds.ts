@@ -1,5 +1,6 @@
 import { Philox } from "../../backend/philox.js";
 import type { AudioBatch, AudioLoader } from "../../data/audio/loader.js";
+import { padRows } from "../../data2vec/masked-rows.js";
 import type { MaskedInput } from "../../data2vec/pretraining.js";
 import type { EvaluationFeed, Expected, Feed, LabelledBatch } from "../modality.js";
 import type { PreparedBatch } from "../prepared-batch.js";
@@ -56,7 +57,7 @@ export class MaskedClipFeed implements Feed<MaskedInput<SpeechInput>> {
     const frames = frameCount(longest, geometry);
     const { masks, count } = drawMasks(batch, this.masking);
     const mask = padMasks(masks, frames);
-    const maskedRows = Int32Array.from(mask.keys()).filter((row) => mask[row] === 1);
+    const maskedRows = padRows(Int32Array.from(mask.keys()).filter((row) => mask[row] === 1));
     return {
       size,
       weight: size * count,

@@ -3,13 +3,11 @@ import type { LabelledTextBatch, LabelledTextLoader } from "../../data/text/exam
 import type { TextBatch, TextLoader } from "../../data/text/loader.js";
 import { maskTokens, type TextMasking } from "../../data/text/mask.js";
 import type { Tokenizer } from "../../data/text/tokenizer.js";
+import { padRows } from "../../data2vec/masked-rows.js";
 import type { MaskedInput } from "../../data2vec/pretraining.js";
 import type { Companions, EvaluationFeed, Expected, LabelledBatch, PretrainingFeed } from "../modality.js";
 import type { PreparedBatch } from "../prepared-batch.js";
 import { type PaddedTokens, type TextInput, uploadTokens } from "./input.js";
-
-/** The number of masked rows is rounded up to a multiple, so that few shapes occur and none is empty. */
-const ROWS_MULTIPLE = 16;
 
 /** What masked batches are made with. */
 export interface MaskedTextOptions {
@@ -49,8 +47,7 @@ export class MaskedTextFeed implements PretrainingFeed<TextInput> {
     const { pad } = tokenizer.special;
     const [size] = batch.shape;
     const { masked, rows } = this.#mask(batch);
-    const maskedRows = new Int32Array(Math.ceil(rows.length / ROWS_MULTIPLE) * ROWS_MULTIPLE).fill(-1);
-    maskedRows.set(rows);
+    const maskedRows = padRows(rows);
     return {
       size,
       weight: rows.length,
