@@ -8,7 +8,7 @@
 #include "cuda/bf16.h"
 
 // Compiles a kernel's host function for both types of activations.
-#define DATA2VEC_FOR_EACH_TYPE(name)       \
+#define DATA2VEC_FOR_EACH_TYPE(name)          \
   template decltype(name<float>) name<float>; \
   template decltype(name<bf16>) name<bf16>;
 

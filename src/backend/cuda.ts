@@ -11,11 +11,12 @@ const HEADROOM = 2 ** 29;
 /** The oldest devices whose tensor cores take what the kernels give them. */
 const LEAST_CAPABILITY = 8;
 
-/**
- * How is computed: in full float32; with matrix products on tensor cores from operands rounded to 10 bits of mantissa; or with activations and
- * the weights of products in bfloat16, and sums, parameters, optimizer, teacher and losses in float32.
- */
+/** Names of the precisions, the default first. */
 export const PRECISIONS = ["f32", "tf32", "bf16"] as const;
+/**
+ * How an engine computes: `f32`, all in float32; `tf32`, matrix products on tensor cores from operands rounded to 10 bits of mantissa; `bf16`,
+ * activations and the weights of products in bfloat16, but sums, parameters, optimizer, teacher and losses in float32.
+ */
 export type Precision = (typeof PRECISIONS)[number];
 
 export interface CudaOptions {
@@ -50,7 +51,7 @@ export async function createCudaBackend(options: CudaOptions = {}): Promise<Back
   }
   const lacking = cudaLacks(found);
   if (lacking !== null) throw new Error(`engine: cuda:${device} is not available: ${lacking}`);
-  return openCudaBackend(addon, `${found.name}, cuda:${device}`, {
+  return openCudaBackend(addon, `${found.name}, cuda:${device}, ${options.precision ?? "f32"}`, {
     ...options,
     memoryLimit: options.memoryLimit ?? found.memoryBytes - HEADROOM,
   });

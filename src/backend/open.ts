@@ -15,7 +15,7 @@ export interface OpenOptions {
   threads?: number;
   /** Bytes that may be allocated on the engine's heap; the engine's own limit unless given. */
   memoryLimit?: number;
-  /** How is computed, see {@link PRECISIONS}; anything but `f32` (the default) is of the CUDA engine alone. */
+  /** What is rounded, see {@link Precision}; anything but `f32` (the default) is of the CUDA engine alone. */
   precision?: Precision;
 }
 

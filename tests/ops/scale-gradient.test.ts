@@ -1,21 +1,23 @@
 import { describe, expect, it } from "vitest";
 import { scaleGradient } from "../../src/ops/scale-gradient.js";
+import { fromBf16, toBf16 } from "../../src/tensor/bf16.js";
 import { backward, passGrad, record } from "../../src/tensor/tape.js";
-import { devices } from "../devices.js";
+import { bf16Devices, devices } from "../devices.js";
 
-describe.each(devices)("scaleGradient on $name", ({ open }) => {
+describe.each([...devices, ...bf16Devices])("scaleGradient on $name", ({ open }) => {
   it("leaves the values, and scales what flows back", async () => {
     using device = open();
     using _ = device.scope();
-    const values = Float32Array.from({ length: 3 * 7 }, (_, i) => Math.sin(i + 1));
-    const x = device.from(values, [3, 7]);
+    const values = fromBf16(toBf16(Float32Array.from({ length: 3 * 7 }, (_, i) => Math.sin(i + 1))));
+    const activations = (array: Float32Array) => device.from(array, [3, 7], "activations", device.activation);
+    const x = activations(values);
     x.requiresGrad = true;
     const y = scaleGradient(x, 0.25);
     expect(await y.read()).toEqual(values);
     const loss = device.empty([1], "sum(x) + sum(8 y)");
     record(loss, [x, y], () => {
-      passGrad(x, device.from(new Float32Array(21).fill(1), [3, 7]));
-      passGrad(y, device.from(new Float32Array(21).fill(8), [3, 7]));
+      passGrad(x, activations(new Float32Array(21).fill(1)));
+      passGrad(y, activations(new Float32Array(21).fill(8)));
     });
     backward(loss);
     expect(await x.grad!.read()).toEqual(new Float32Array(21).fill(1 + 8 * 0.25));

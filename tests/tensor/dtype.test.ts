@@ -53,6 +53,8 @@ describe("types of tensors", () => {
     expect(await half.read()).toEqual(fromBf16(toBf16(Float32Array.from(values))));
     expect(await full.read()).toEqual(Float32Array.from(values));
     expect([gelu(half).dtype, gelu(full).dtype, add(full, full).dtype]).toEqual(["bf16", "f32", "f32"]);
+    // Whoever computes with float32 gets all of it: features that are compared, a classifier over them.
+    expect((await linear(full, full, null).read())[3]).toBeCloseTo(values[2] ** 2 + values[3] ** 2, 5);
     // Images come as they are; what is made of them is computed with.
     expect(patchify(full.reshape([1, 1, 2, 2]), 1).dtype).toBe("bf16");
     expect(() => add(half, full)).toThrow("add: b: expected bf16, got f32");

@@ -104,6 +104,15 @@ describe.each(bf16Engines)("training on $name", ({ name, open }) => {
     await expectMirror(student);
   });
 
+  it("tells the first tensor that went bad", { timeout: 120_000 }, async () => {
+    const data = await writeIdx(path.join(folder, "data"));
+    using device = new Device(open());
+    const config = smallConfig("pretrain", { train: { steps: STEPS, learningRate: 1e25, clipNorm: 0 } });
+    await expect(runPretraining({ device, config, data, out: outOf("bad") })).rejects.toThrow(
+      /^step \d: the loss is \w+; the first tensor that went bad: (student|teacher)\.[\w. ]+\n/,
+    );
+  });
+
   it("refuses a weight that lies in no memory of parameters", () => {
     using device = new Device(open());
     using _ = device.scope();
