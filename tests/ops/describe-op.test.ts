@@ -4,6 +4,7 @@ import type { Backend } from "../../src/backend/backend.js";
 import type { Kernels } from "../../src/backend/kernels.js";
 import { createReferenceBackend } from "../../src/backend/reference/index.js";
 import { Case, checkDifferences, checkEngine, checkThreads, Draw, type OpRun } from "./describe-op.js";
+import { bf16Engines } from "./engines.js";
 
 const COUNT = 9;
 
@@ -71,4 +72,21 @@ it("finds a wrong gradient", () => {
 it("finds bits that depend on the engine", async () => {
   const other = broken(geluThen((k, y) => k.fill(y + 12, 1, 0)));
   await expect(checkThreads([createReferenceBackend(), other], geluRun())).rejects.toThrow(/^y\[3\] is/);
+});
+
+it.each(bf16Engines)("finds a value that is two roundings to bfloat16 off, on $name", async ({ open }) => {
+  const backend = open();
+  try {
+    const test = new Case(geluRun()).inBf16!;
+    await checkEngine(backend, test);
+    const right = backend.bf16Kernels!;
+    const gelu: Kernels["gelu"] = (y, x, count) => {
+      right.gelu(y, x, count);
+      // The third rounding may be that of the value itself.
+      right.fill(y, 1, test.expected.y[0] * (1 + 3 * 2 ** -8));
+    };
+    await expect(checkEngine({ ...backend, bf16Kernels: { ...right, gelu } }, test)).rejects.toThrow(/^y\[0\] /);
+  } finally {
+    backend.close();
+  }
 });

@@ -206,7 +206,7 @@ interface Plan {
   values: Values;
 }
 
-/** The buffers of a run with their starting contents: `fill` in outputs, random numbers in sums. */
+/** The buffers of a run with their starting contents: `fill` in outputs, random numbers that every type holds in sums. */
 function planBuffers(run: OpRun, fill = Number.NaN): { buffers: Plan[]; absent: string[] } {
   const absent: string[] = [];
   const buffers: Plan[] = [];
@@ -219,7 +219,7 @@ function planBuffers(run: OpRun, fill = Number.NaN): { buffers: Plan[]; absent: 
     add(name, "output", count === undefined ? undefined : new Float32Array(count).fill(fill));
   }
   for (const [name, count] of Object.entries(run.sums ?? {})) {
-    add(name, "sum", count === undefined ? undefined : new Draw(name).normal(count));
+    add(name, "sum", count === undefined ? undefined : fromBf16(toBf16(new Draw(name).normal(count))));
   }
   return { buffers, absent };
 }

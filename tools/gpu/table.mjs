@@ -21,11 +21,12 @@ const results = readdirSync(at("bench/results"))
   .filter(({ device }) => device !== null)
   .sort((a, b) => (a.date < b.date ? 1 : -1));
 
-/** The last run in which all tests of the op passed. */
+/** The last run in which all tests of the op passed, in both types of activations. */
 function verified(stem) {
   for (const { checks, date, commit, device } of results) {
-    const [passed, failed] = checks.find(({ name }) => name === "ops")?.files?.[`${stem}.test.js`] ?? [0, 1];
-    if (passed > 0 && failed === 0) return `${date.slice(0, 10)}, ${device.name}, ${commit}`;
+    const outcome = (check) => checks.find(({ name }) => name === check)?.files?.[`${stem}.test.js`] ?? [0, 0];
+    const [passed, failed] = outcome("ops");
+    if (passed > 0 && failed + outcome("ops in bf16")[1] === 0) return `${date.slice(0, 10)}, ${device.name}, ${commit}`;
   }
   return NEVER;
 }
