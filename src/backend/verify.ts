@@ -117,7 +117,7 @@ function attentionCase<A extends Argument[]>(own: [...A]) {
   return [...own, ...shared] as [...A, ...typeof shared];
 }
 
-/** Checks every kernel of `backend`; the order is that of `kernels.ts`. */
+/** Checks every kernel of `backend` on activations in float32; the order is that of `kernels.ts`. */
 export async function verifyKernels(backend: Backend): Promise<KernelCheck[]> {
   const reference = createReferenceBackend();
   const checks: KernelCheck[] = [];

@@ -3,15 +3,18 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { readSafetensors, toFloat32 } from "../../src/checkpoint/safetensors.js";
 import { EmaTeacher } from "../../src/data2vec/teacher.js";
+import { speech } from "../../src/modalities/speech/speech.js";
 import { Linear } from "../../src/nn/linear.js";
 import { ParameterStore } from "../../src/nn/parameter-store.js";
 import { linear } from "../../src/ops/linear.js";
 import { fromBf16, toBf16 } from "../../src/tensor/bf16.js";
 import { Device } from "../../src/tensor/device.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
+import { finetune } from "../../src/train/finetune.js";
 import { AdamW } from "../../src/train/optimizer.js";
+import { smallConfig as speechConfig, writeClips } from "../modalities/speech-clips.js";
 import { bf16Engines } from "../ops/engines.js";
-import { smallPretrainings } from "./small-pretraining.js";
+import { FEW_FRAMES, smallPretrainings } from "./small-pretraining.js";
 import { metricsOf, openDevice, runPretraining, smallConfig, temporaryFolder, writeIdx } from "./small-run.js";
 
 const folder = await temporaryFolder();
@@ -44,6 +47,32 @@ describe.each(bf16Engines)("training on $name", ({ name, open }) => {
       expect(Math.min(...differences)).toBeGreaterThan(0);
     },
   );
+
+  it("by CTC gives the losses of float32 but for 2^-8, in training and evaluation", { timeout: 120_000 }, async () => {
+    const clips = await writeClips(path.join(folder, "ctc"));
+    const model = { ...FEW_FRAMES, maskProb: 0, channelMaskProb: 0 };
+    const config = speechConfig("finetune", { model, train: { steps: 3 } });
+    const losses = async (opened: Device, kind: string) => {
+      using device = opened;
+      const run = {
+        modality: speech,
+        task: "ctc",
+        config,
+        model: null,
+        data: path.join(clips, "tables"),
+        out: outOf(`ctc ${kind}`),
+      } as const;
+      const all: number[] = [];
+      for await (const { metrics, evaluation } of finetune({ ...run, device })) {
+        all.push(metrics.loss, ...(evaluation === null ? [] : [evaluation.loss]));
+      }
+      return all;
+    };
+    const half = await losses(new Device(open()), "bf16");
+    const full = await losses(openDevice(), "f32");
+    expect(half).toHaveLength(4);
+    expect(Math.max(...half.map((loss, i) => Math.abs(loss / full[i] - 1)))).toBeLessThan(2 ** -8);
+  });
 
   it("saves float32, and goes on in float32", { timeout: 120_000 }, async () => {
     const data = await writeIdx(path.join(folder, "data"));

@@ -20,6 +20,9 @@ export interface SmallRun {
 /** Trains on a device; returns the lines of its metrics without the speeds. */
 export type RunSmall = (device: Device, run: SmallRun) => Promise<Record<string, number>[]>;
 
+/** Frames of a long step at once: the convolutions of the presets take minutes under emulation. */
+export const FEW_FRAMES = { convDims: [8, 8], convKernels: [320, 2], convStrides: [320, 1], posConvLayers: 1, posConvGroups: 2 };
+
 const TEXT = {
   "model.vocabSize": 280,
   "model.maxPositions": 32,
@@ -42,8 +45,7 @@ export function smallPretrainings(folder: string): Record<"vision" | "speech" | 
     },
     speech: async (device, { out, train }) => {
       const data = await writeClips(path.join(folder, "clips"));
-      // A long step at once: the convolutions of the presets take minutes under emulation.
-      const model = { convDims: [8, 8], convKernels: [320, 2], convStrides: [320, 1], posConvLayers: 1, posConvGroups: 2, maskLength: 3 };
+      const model = { ...FEW_FRAMES, maskLength: 3 };
       const config = speechConfig("pretrain", { model, data: { batchSeconds: 1.6, joinSeconds: 0.4, maxSeconds: 0.4 }, train });
       await drain(pretrain({ modality: speech, device, config, data, out }));
       return metricsOf(out);
