@@ -34,6 +34,26 @@ if (a.mode === "gemm") {
   process.exit();
 }
 
+if (a.mode === "attention") {
+  const { batch, tokens, heads, headDim } = C.attentionShape(a.config);
+  const count = batch * tokens * heads * headDim;
+  const [qkv, dQkv, out, dOut] = [3 * count, 3 * count, count, count].map((size) => device.state([size], "bench"));
+  const logSumExp = device.state([batch * heads * tokens], "bench");
+  qkv.write(C.rand(1, 3 * count));
+  dOut.write(C.rand(2, count));
+  const { kernels, rng } = device;
+  const rest = [qkv.ptr, 0, 0, rng.ptr, batch, tokens, heads, headDim, 0, 0];
+  const run = () => {
+    kernels.attention(out.ptr, logSumExp.ptr, ...rest);
+    kernels.attentionGrad(dQkv.ptr, 0, dOut.ptr, out.ptr, logSumExp.ptr, ...rest);
+  };
+  run();
+  const check = (await dQkv.read()).reduce((sum, value) => sum + Math.abs(value), 0) / dQkv.count;
+  C.emit("ours", a, await C.measure(run, a), check, info);
+  device.close();
+  process.exit();
+}
+
 const c = C.CONFIGS[a.config];
 const init = { kind: "constant", value: 0 };
 

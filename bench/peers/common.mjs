@@ -65,9 +65,22 @@ export const targets = (c) => rand(9002, c.batch * c.seq * c.d);
 /** 1 at the ~60 % of positions that count in the loss. */
 export const mask = (c) => rand(9003, c.batch * c.seq).map((v) => (v < 0.2 ? 1 : 0));
 
-/** Useful FLOPs of one step: 24 d^2 + 4 N d per token and layer forward, train x3, pretrain x4; gemm "MxKxN": 2MKN. */
+/** The sizes in "4x197x12x64", an attention's batch, tokens, heads and head dim. */
+export function attentionShape(config) {
+  const [batch, tokens, heads, headDim] = config.split("x").map(Number);
+  return { batch, tokens, heads, headDim };
+}
+
+/**
+ * Useful FLOPs of one step: 24 d^2 + 4 N d per token and layer forward, train x3, pretrain x4; gemm "MxKxN": 2MKN; attention, forward and
+ * backward: 12 N^2 per sample, head and channel, the six products without computing the scores again.
+ */
 export function flops(config, mode) {
   if (mode === "gemm") return 2 * config.split("x").reduce((a, b) => a * b, 1);
+  if (mode === "attention") {
+    const { batch, tokens, heads, headDim } = attentionShape(config);
+    return 12 * batch * heads * headDim * tokens * tokens;
+  }
   const c = CONFIGS[config];
   return c.batch * c.seq * c.layers * (24 * c.d * c.d + 4 * c.seq * c.d) * { fwd: 1, train: 3, pretrain: 4 }[mode];
 }
@@ -132,7 +145,7 @@ export function emit(peer, a, r, check, info = {}) {
     config: a.config,
     mode: a.mode,
     threads: a.threads,
-    images_per_s: a.mode === "gemm" ? null : round((CONFIGS[a.config].batch / r.ms) * 1000),
+    images_per_s: a.config in CONFIGS ? round((CONFIGS[a.config].batch / r.ms) * 1000) : null,
     ms: round(r.ms),
     min_ms: round(r.min_ms),
     gflops: round(flops(a.config, a.mode) / r.ms / 1e6),

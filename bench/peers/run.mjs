@@ -20,11 +20,14 @@ const python = join(process.env.PEERS_VENV ?? ".venv", "bin/python");
 /** How each peer is started, and the modes it has if not all. */
 const PEERS = {
   torch: { command: [python, "bench_torch.py"] },
-  "torch-compile": { command: [python, "bench_torch.py", "--variant", "compile"], modes: ["fwd", "train", "pretrain"] },
+  "torch-compile": {
+    command: [python, "bench_torch.py", "--variant", "compile"],
+    modes: ["fwd", "train", "pretrain", "attention"],
+  },
   "ort-node": { command: ["node", "bench_ort_node.mjs"], modes: ["fwd", "gemm"] },
   "ort-web": { command: ["node", "bench_ort_web.mjs", "--relaxed", "1"], modes: ["fwd", "gemm"] },
-  "jax-js": { command: ["node", "bench_jax_js.mjs"] },
-  tfjs: { command: ["node", "bench_tfjs.mjs"] },
+  "jax-js": { command: ["node", "bench_jax_js.mjs"], modes: ["fwd", "train", "pretrain", "gemm"] },
+  tfjs: { command: ["node", "bench_tfjs.mjs"], modes: ["fwd", "train", "pretrain", "gemm"] },
   "ours-cpu": { command: ["node", "bench_ours.mjs", "--variant", "cpu"] },
   "ours-wasm": { command: ["node", "bench_ours.mjs", "--variant", "wasm"] },
 };
@@ -175,9 +178,9 @@ if (options.table !== undefined) {
 const names = options.peers.split(",");
 for (const name of names) if (!(name in PEERS)) throw new Error(`--peers: ${name}: expected some of ${Object.keys(PEERS).join(", ")}`);
 const jobs = options.jobs.split(",");
-const known = new RegExp(`^((${Object.keys(CONFIGS).join("|")}):(fwd|train|pretrain)|\\d+x\\d+x\\d+:gemm)$`);
+const known = new RegExp(`^((${Object.keys(CONFIGS).join("|")}):(fwd|train|pretrain)|\\d+x\\d+x\\d+:gemm|\\d+x\\d+x\\d+x\\d+:attention)$`);
 for (const job of jobs)
-  if (!known.test(job)) throw new Error(`--jobs: ${job}: expected some like tiny:fwd, small:train or 512x768x3072:gemm`);
+  if (!known.test(job)) throw new Error(`--jobs: ${job}: expected some like tiny:fwd, small:train, 512x768x3072:gemm or 4x197x12x64:attention`);
 for (const name of ["threads", "turns", "turn-seconds"]) {
   if (!(Number(options[name]) > 0)) throw new Error(`--${name}: expected a number above 0, got ${options[name]}`);
 }
