@@ -23,7 +23,8 @@
 #define NC_MAX 192             /* columns of a task that packs them for itself: a block of B stays in the second-level cache too */
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define TASKS_PER_THREAD 4     /* wanted, so that threads share them evenly; how C is split changes no element's sum */
-#define A_AHEAD (16 * MR)      /* how far ahead A is asked for, where multiply-adds run faster than what the processor fetches by itself */
+#define A_AHEAD (16 * MR)      /* how far ahead panels are asked for, where multiply-adds run faster than what the processor fetches unasked */
+#define B_AHEAD (4 * NR)
 #define PACK_GROUP 8           /* panels packed together */
 #define PACK_TASK 32768        /* elements that one task packs */
 #define SHARED_MAX (4 << 20)   /* elements of a factor packed at a time for all tasks */
@@ -85,7 +86,11 @@ NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t ini
   ROWS(START_ROW)
   for (; k > 0; --k) {
     vf b0 = vload(b), b1 = vload(b + VLEN);
-    if (VLEN == 16) __builtin_prefetch(a + A_AHEAD);
+    if (VLEN == 16) {
+      __builtin_prefetch(a + A_AHEAD);
+      __builtin_prefetch(b + B_AHEAD);
+      __builtin_prefetch(b + B_AHEAD + VLEN);
+    }
     ROWS(ROW)
     a += MR;
     b += NR;

@@ -180,7 +180,8 @@ for (const name of names) if (!(name in PEERS)) throw new Error(`--peers: ${name
 const jobs = options.jobs.split(",");
 const known = new RegExp(`^((${Object.keys(CONFIGS).join("|")}):(fwd|train|pretrain)|\\d+x\\d+x\\d+:gemm|\\d+x\\d+x\\d+x\\d+:attention)$`);
 for (const job of jobs)
-  if (!known.test(job)) throw new Error(`--jobs: ${job}: expected some like tiny:fwd, small:train, 512x768x3072:gemm or 4x197x12x64:attention`);
+  if (!known.test(job))
+    throw new Error(`--jobs: ${job}: expected some like tiny:fwd, small:train, 512x768x3072:gemm or 4x197x12x64:attention`);
 for (const name of ["threads", "turns", "turn-seconds"]) {
   if (!(Number(options[name]) > 0)) throw new Error(`--${name}: expected a number above 0, got ${options[name]}`);
 }
