@@ -288,7 +288,9 @@ static void gemm(gemm_problem problem) {
   part.shares_a = shares_a_cost < shares_b_cost && problem.n / NC_MIN >= wanted;
   const int32_t width = part.shares_a ? MR : NR, length = part.shares_a ? problem.m : problem.n;
   int32_t step = smaller(length, SHARED_MAX / KC / width * width), padded = chunks_of(step, width) * width;
-  int32_t depth = smaller(problem.k, SHARED_MAX / padded / KC * KC);
+  /* How the depth is cut decides the order of sums, so that it follows from the depth alone. */
+  part.depth_step = larger(1, block_depth(problem.k));
+  int32_t depth = smaller(problem.k, SHARED_MAX / padded / part.depth_step * part.depth_step);
   part.own_size = (size_t)(part.shares_a ? NC_MAX : MC) * KC;
   part.own = workspace(((size_t)threads * part.own_size + (size_t)padded * (size_t)depth) * sizeof(float));
   part.shared = part.own + (size_t)threads * part.own_size;
@@ -310,7 +312,6 @@ static void gemm(gemm_problem problem) {
     int32_t tasks = part.row_blocks * chunks_of(part.column_end - part.column, part.column_step);
     for (part.k = 0; part.k < problem.k; part.k += depth) {
       part.depth = smaller(depth, problem.k - part.k);
-      part.depth_step = block_depth(part.depth);
       part.pack_panels = larger(1, PACK_TASK / (width * part.depth_step));
       part.pack_groups = chunks_of(chunks_of(end - first, width), part.pack_panels);
       parallel_for(gemm_pack_task, &part, part.pack_groups * chunks_of(part.depth, part.depth_step));

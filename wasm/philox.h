@@ -34,9 +34,11 @@ INLINE void philox_vector(uint32_t *out, const uint32_t *rng, uint32_t sample, u
     k0 += 0x9e3779b9u;
     k1 += 0xbb67ae85u;
   }
-  uint32_t words[4][VLEN];
-  vstore_u32(words[0], a), vstore_u32(words[1], b), vstore_u32(words[2], c), vstore_u32(words[3], d);
-  for (int i = 0; i < 4 * VLEN; i++) out[i] = words[i % 4][i / 4];
+  /* Words of four blocks side by side, in each group of lanes for four other blocks. */
+  vf words[4] = {vfrom_bits(a), vfrom_bits(b), vfrom_bits(c), vfrom_bits(d)};
+  vtranspose4(words);
+  for (int i = 0; i < 4; i++)
+    for (int group = 0; group < VLEN; group += 4) __builtin_memcpy(out + 4 * (group + i), (char *)&words[i] + 4 * group, 16);
 }
 
 /* The random bits of elements 4 * block .. 4 * (block + blocks) - 1 of a sample. */

@@ -3,7 +3,7 @@
  * 4, 8 or 16 lanes, so that the same sources compile natively; where x86 or NEON has a better instruction, the twin names it.
  *
  *   vf  VLEN float32 lanes      vu  VLEN 32-bit lanes: bit patterns and masks (a mask lane is all ones or all zeros)
- *   v4  4 float32 lanes whatever VLEN is, for fixed-size transposes
+ *   v4  4 float32 lanes whatever VLEN is
  *   FUSED  defined where vfma rounds once and needs no register for the product
  * Write loops as `for (; i + VLEN <= n; i += VLEN)` and finish with vload_part / vstore_part.
  */
@@ -191,10 +191,18 @@ typedef long long vu64 __attribute__((vector_size(4 * VLEN))); /* as the intrins
 typedef unsigned long long vu64_shifted __attribute__((vector_size(4 * VLEN)));
 INLINE void vmul_wide_u32(vu a, vu b, vu *low, vu *high) {
   vu64 a_odd = (vu64)((vu64_shifted)a >> 32), b_odd = (vu64)((vu64_shifted)b >> 32);
-  vu even = (vu)X86(mul_epu32)((vu64)a, (vu64)b), odd = (vu)X86(mul_epu32)(a_odd, b_odd);
-  const vu64_shifted upper = (vu64_shifted){0} + 0xffffffff00000000u;
-  *low = (vu)((~upper & (vu64_shifted)even) | ((vu64_shifted)odd << 32));
-  *high = (vu)(((vu64_shifted)even >> 32) | (upper & (vu64_shifted)odd));
+  vu64 even = X86(mul_epu32)((vu64)a, (vu64)b), odd = X86(mul_epu32)(a_odd, b_odd);
+  const int lower = 0xa0, upper = 0xf5; /* the lower and upper halves of products, twice each */
+#if VLEN == 16
+  *low = (vu)_mm512_mask_shuffle_epi32(even, 0xaaaa, odd, lower);
+  *high = (vu)_mm512_mask_shuffle_epi32(odd, 0x5555, even, upper);
+#elif VLEN == 8
+  *low = (vu)_mm256_blend_epi32(even, _mm256_shuffle_epi32(odd, lower), 0xaa);
+  *high = (vu)_mm256_blend_epi32(_mm256_shuffle_epi32(even, upper), odd, 0xaa);
+#else
+  *low = (vu)_mm_blend_epi16(even, _mm_shuffle_epi32(odd, lower), 0xcc);
+  *high = (vu)_mm_blend_epi16(_mm_shuffle_epi32(even, upper), odd, 0xcc);
+#endif
 }
 #else
 INLINE void vmul_wide_u32(vu a, vu b, vu *low, vu *high) {
@@ -260,28 +268,31 @@ INLINE float vlargest(vf v) {
   for (int i = 1; i < VLEN; i++) largest = lanes[i] > largest ? lanes[i] : largest;
   return largest;
 }
-/* Turns four rows of four into four columns. */
-INLINE void v4_transpose(v4 *a, v4 *b, v4 *c, v4 *d) {
-  v4 ab_low = V4_SHUFFLE(*a, *b, 0, 4, 1, 5), ab_high = V4_SHUFFLE(*a, *b, 2, 6, 3, 7);
-  v4 cd_low = V4_SHUFFLE(*c, *d, 0, 4, 1, 5), cd_high = V4_SHUFFLE(*c, *d, 2, 6, 3, 7);
-  *a = V4_SHUFFLE(ab_low, cd_low, 0, 1, 4, 5);
-  *b = V4_SHUFFLE(ab_low, cd_low, 2, 3, 6, 7);
-  *c = V4_SHUFFLE(ab_high, cd_high, 0, 1, 4, 5);
-  *d = V4_SHUFFLE(ab_high, cd_high, 2, 3, 6, 7);
+/* In each group of four lanes, turns four rows into columns. */
+INLINE void vtranspose4(vf x[4]) {
+#if VLEN == 4
+  v4 ab_low = V4_SHUFFLE(x[0], x[1], 0, 4, 1, 5), ab_high = V4_SHUFFLE(x[0], x[1], 2, 6, 3, 7);
+  v4 cd_low = V4_SHUFFLE(x[2], x[3], 0, 4, 1, 5), cd_high = V4_SHUFFLE(x[2], x[3], 2, 6, 3, 7);
+  x[0] = V4_SHUFFLE(ab_low, cd_low, 0, 1, 4, 5), x[1] = V4_SHUFFLE(ab_low, cd_low, 2, 3, 6, 7);
+  x[2] = V4_SHUFFLE(ab_high, cd_high, 0, 1, 4, 5), x[3] = V4_SHUFFLE(ab_high, cd_high, 2, 3, 6, 7);
+#elif defined(X86)
+  vf ab_low = X86(unpacklo_ps)(x[0], x[1]), ab_high = X86(unpackhi_ps)(x[0], x[1]);
+  vf cd_low = X86(unpacklo_ps)(x[2], x[3]), cd_high = X86(unpackhi_ps)(x[2], x[3]);
+  x[0] = X86(shuffle_ps)(ab_low, cd_low, 0x44), x[1] = X86(shuffle_ps)(ab_low, cd_low, 0xee);
+  x[2] = X86(shuffle_ps)(ab_high, cd_high, 0x44), x[3] = X86(shuffle_ps)(ab_high, cd_high, 0xee);
+#else
+  vf rows[4] = {x[0], x[1], x[2], x[3]};
+  for (int lane = 0; lane < VLEN; lane++)
+    for (int i = 0; i < 4; i++) x[i][lane] = rows[lane % 4][lane / 4 * 4 + i];
+#endif
 }
 
 /* Turns VLEN rows into columns. */
 INLINE void vtranspose(vf x[VLEN]) {
 #if VLEN == 4
-  v4_transpose(&x[0], &x[1], &x[2], &x[3]);
+  vtranspose4(x);
 #elif defined(X86)
-  /* Squares of four within each 128-bit lane first, then whole lanes. */
-  for (int i = 0; i < VLEN; i += 4) {
-    vf ab_low = X86(unpacklo_ps)(x[i], x[i + 1]), ab_high = X86(unpackhi_ps)(x[i], x[i + 1]);
-    vf cd_low = X86(unpacklo_ps)(x[i + 2], x[i + 3]), cd_high = X86(unpackhi_ps)(x[i + 2], x[i + 3]);
-    x[i] = X86(shuffle_ps)(ab_low, cd_low, 0x44), x[i + 1] = X86(shuffle_ps)(ab_low, cd_low, 0xee);
-    x[i + 2] = X86(shuffle_ps)(ab_high, cd_high, 0x44), x[i + 3] = X86(shuffle_ps)(ab_high, cd_high, 0xee);
-  }
+  for (int i = 0; i < VLEN; i += 4) vtranspose4(x + i);
   for (int i = 0; i < 4; i++) {
 #if VLEN == 8
     vf low = x[i], high = x[i + 4];
