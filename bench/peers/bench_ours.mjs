@@ -42,10 +42,10 @@ if (a.mode === "attention") {
   qkv.write(C.rand(1, 3 * count));
   dOut.write(C.rand(2, count));
   const { kernels, rng } = device;
-  const rest = [qkv.ptr, 0, 0, rng.ptr, batch, tokens, heads, headDim, 0, 0];
+  const rest = [qkv.ptr, 0, 0, 0, 0, rng.ptr, batch, tokens, heads, headDim, 0, 0];
   const run = () => {
     kernels.attention(out.ptr, logSumExp.ptr, ...rest);
-    kernels.attentionGrad(dQkv.ptr, 0, dOut.ptr, out.ptr, logSumExp.ptr, ...rest);
+    kernels.attentionGrad(dQkv.ptr, 0, 0, dOut.ptr, out.ptr, logSumExp.ptr, ...rest);
   };
   run();
   const check = (await dQkv.read()).reduce((sum, value) => sum + Math.abs(value), 0) / dQkv.count;

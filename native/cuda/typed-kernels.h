@@ -65,12 +65,13 @@ template <typename T>
 void layer_norm_gelu_grad(T* dx, float* d_weight, float* d_bias, const T* dy, const T* x, const float* weight, const float* bias,
                           const float* mean, const float* rstd, int32_t rows, int32_t dim);
 template <typename T>
-void attention(T* out, float* log_sum_exp, const T* qkv, const float* bias, const int32_t* lengths, const uint32_t* rng, int32_t batch,
-               int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose);
+void attention(T* out, float* log_sum_exp, const T* qkv, const float* bias, const float* slopes, const int32_t* positions,
+               const int32_t* lengths, const uint32_t* rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout,
+               int32_t purpose);
 template <typename T>
-void attention_grad(T* d_qkv, float* d_bias, const T* d_out, const T* out, const float* log_sum_exp, const T* qkv, const float* bias,
-                    const int32_t* lengths, const uint32_t* rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim,
-                    float dropout, int32_t purpose);
+void attention_grad(T* d_qkv, float* d_bias, float* d_slopes, const T* d_out, const T* out, const float* log_sum_exp, const T* qkv,
+                    const float* bias, const float* slopes, const int32_t* positions, const int32_t* lengths, const uint32_t* rng,
+                    int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose);
 template <typename T>
 void mask_rows(T* y, const T* x, const float* token, const int32_t* mask, int32_t rows, int32_t dim);
 template <typename T>

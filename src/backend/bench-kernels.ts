@@ -91,17 +91,17 @@ function attentionCases(batch: number, tokens: number, heads: number, headDim: n
   const bias = floats(heads * tokens * tokens);
   const shape = `${batch}x${tokens}, ${heads} heads of ${headDim}`;
   return [
-    { kernel: "attention", shape, args: [states, sums, qkv, 0, 0, RNG, batch, tokens, heads, headDim, 0, 3] },
-    { kernel: "attention", shape: `${shape}, bias`, args: [states, sums, qkv, bias, 0, RNG, batch, tokens, heads, headDim, 0, 3] },
+    { kernel: "attention", shape, args: [states, sums, qkv, 0, 0, 0, 0, RNG, batch, tokens, heads, headDim, 0, 3] },
+    { kernel: "attention", shape: `${shape}, bias`, args: [states, sums, qkv, bias, 0, 0, 0, RNG, batch, tokens, heads, headDim, 0, 3] },
     {
       kernel: "attentionGrad",
       shape,
-      args: [qkv, 0, states, states, sums, qkv, 0, 0, RNG, batch, tokens, heads, headDim, 0, 3],
+      args: [qkv, 0, 0, states, states, sums, qkv, 0, 0, 0, 0, RNG, batch, tokens, heads, headDim, 0, 3],
     },
     {
       kernel: "attentionGrad",
       shape: `${shape}, bias`,
-      args: [qkv, bias, states, states, sums, qkv, bias, 0, RNG, batch, tokens, heads, headDim, 0, 3],
+      args: [qkv, bias, 0, states, states, sums, qkv, bias, 0, 0, 0, RNG, batch, tokens, heads, headDim, 0, 3],
     },
   ];
 }

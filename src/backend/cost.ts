@@ -55,12 +55,29 @@ export const COSTS: { readonly [K in keyof Kernels]: (...args: Parameters<Kernel
   conv1dGradWeight: (_dWeight, _dBias, _dy, _x, ...shape) => convolution(shape, (shape[3] * shape[4] * shape[2]) / shape[7]),
   layerNormGelu: (_y, _mean, _rstd, _x, _weight, _bias, rows, dim) => moved(2 * rows * (dim + 1)),
   layerNormGeluGrad: (_dx, _dWeight, _dBias, _dy, _x, _weight, _bias, _mean, _rstd, rows, dim) => moved(rows * (3 * dim + 2)),
-  attention: (_out, _logSumExp, _qkv, bias, _lengths, _rng, batch, tokens, heads, headDim) =>
+  attention: (_out, _logSumExp, _qkv, bias, _slopes, _positions, _lengths, _rng, batch, tokens, heads, headDim) =>
     products(
       scores(2, batch, tokens, heads, headDim),
       4 * states(batch, tokens, heads, headDim) + batch * heads * tokens + (bias === 0 ? 0 : heads * tokens * tokens),
     ),
-  attentionGrad: (_dQkv, dBias, _dOut, _out, _logSumExp, _qkv, bias, _lengths, _rng, batch, tokens, heads, headDim) =>
+  attentionGrad: (
+    _dQkv,
+    dBias,
+    _dSlopes,
+    _dOut,
+    _out,
+    _logSumExp,
+    _qkv,
+    bias,
+    _slopes,
+    _positions,
+    _lengths,
+    _rng,
+    batch,
+    tokens,
+    heads,
+    headDim,
+  ) =>
     products(
       scores(5, batch, tokens, heads, headDim),
       8 * states(batch, tokens, heads, headDim) +

@@ -79,7 +79,7 @@ const CASES: { [K in keyof Kernels]: Arguments<Parameters<Kernels[K]>> } = {
   layerNormGelu: [out(values), out(rows), out(rows), x(values), x(dim), x(dim), rows, dim, 1e-6],
   layerNormGeluGrad: [out(values), sum(dim), sum(dim), x(values), x(values), x(dim), x(dim), x(rows), positive(rows), rows, dim],
   attention: attentionCase([out(values), out(batch * heads * tokens)]),
-  attentionGrad: attentionCase([out(3 * values), sum(heads * pairs), x(values), x(values), x(batch * heads * tokens)]),
+  attentionGrad: attentionCase([out(3 * values), sum(heads * pairs), sum(heads), x(values), x(values), x(batch * heads * tokens)]),
   relativeBias: [out(heads * pairs), x(tableRows * heads), ints(pairs, 0, tableRows), heads, pairs],
   relativeBiasGrad: [sum(tableRows * heads), x(heads * pairs), ints(pairs, 0, tableRows), heads, pairs, tableRows],
   maskRows: [out(values), x(values), x(dim), ints(rows, 0, 2), rows, dim],
@@ -113,7 +113,8 @@ const CASES: { [K in keyof Kernels]: Arguments<Parameters<Kernels[K]>> } = {
 
 /** The arguments that forward and backward share, behind those of their own. */
 function attentionCase<A extends Argument[]>(own: [...A]) {
-  const shared = [x(3 * values), x(heads * pairs), lengths, rng, batch, tokens, heads, headDim, 0.2, PURPOSE] as const;
+  const biases = [x(heads * pairs), positive(heads), ints(rows, -1, tokens)] as const;
+  const shared = [x(3 * values), ...biases, lengths, rng, batch, tokens, heads, headDim, 0.2, PURPOSE] as const;
   return [...own, ...shared] as [...A, ...typeof shared];
 }
 

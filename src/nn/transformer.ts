@@ -96,7 +96,7 @@ class SelfAttention extends Module {
   forward(x: Tensor, bias: Tensor | null, { lengths, train }: TransformerOptions, purpose: number): Tensor {
     const { heads, attentionDropout } = this.config;
     const qkv = linear(x, this.weight.value, this.bias.value);
-    return attention(qkv, { heads, bias, lengths, dropout: train ? attentionDropout : 0, purpose });
+    return attention(qkv, { heads, bias, alibi: null, lengths, dropout: train ? attentionDropout : 0, purpose });
   }
 }
 

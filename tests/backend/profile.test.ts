@@ -39,7 +39,7 @@ describe("a profile", () => {
     const shape = [2, 100, 8, 16, 3, 2, 1, 4] as const;
     expect(COSTS.conv1d(0, 0, 0, 0, ...shape).flops).toBe(2 * 2 * 50 * 16 * 3 * 2);
     expect(COSTS.conv1dGradWeight(0, 0, 0, 0, ...shape).flops).toBe(COSTS.conv1d(0, 0, 0, 0, ...shape).flops);
-    expect(COSTS.attention(0, 0, 0, 0, 0, 0, 2, 10, 3, 4, 0, 0).flops).toBe(2 * 2 * 2 * 3 * 10 * 10 * 4);
+    expect(COSTS.attention(0, 0, 0, 0, 0, 0, 0, 0, 2, 10, 3, 4, 0, 0).flops).toBe(2 * 2 * 2 * 3 * 10 * 10 * 4);
     expect(COSTS.adamw(0, 0, 0, 0, 0, 0, 10, 1, 0, 0.9, 0.99)).toEqual({ flops: 0, bytes: 280 });
   });
 });

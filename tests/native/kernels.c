@@ -175,14 +175,16 @@ static void alignments(int32_t batch, int32_t time, int32_t classes, int32_t max
 
 static void heads_of(int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim) {
   int32_t count = batch * tokens * heads * head_dim, pairs = heads * tokens * tokens;
-  for (int variant = 0; variant < 8; variant++) {
+  for (int variant = 0; variant < 16; variant++) {
     float drop = variant & 4 ? 0.3f : 0.0f;
     uint32_t *rng = drop > 0 ? random_block() : NULL;
     int32_t *lengths = variant & 2 ? ints(batch, 0, tokens + 2) : NULL;
     float *bias = some(variant & 1, pairs), *qkv = floats(3 * count), *out = floats(count), *lse = floats(batch * heads * tokens);
-    attention(out, lse, qkv, bias, lengths, rng, batch, tokens, heads, head_dim, drop, 2);
-    attention_grad(floats(3 * count), some(variant & 1, pairs), floats(count), out, lse, qkv, bias, lengths, rng, batch, tokens, heads,
-                   head_dim, drop, 2);
+    float *slopes = some(variant & 8, heads);
+    int32_t *positions = variant & 1 ? ints(batch * tokens, -1, 2 * tokens) : NULL;
+    attention(out, lse, qkv, bias, slopes, positions, lengths, rng, batch, tokens, heads, head_dim, drop, 2);
+    attention_grad(floats(3 * count), some(variant & 1, pairs), some(variant & 8, heads), floats(count), out, lse, qkv, bias, slopes, positions,
+                   lengths, rng, batch, tokens, heads, head_dim, drop, 2);
     release();
   }
 }

@@ -1,5 +1,5 @@
 /*
- * attention: softmax(q kᵀ / sqrt(head_dim) + bias) v per sample and head, and its gradient.
+ * attention: softmax(q kᵀ / sqrt(head_dim) + biases) v per sample and head, and its gradient.
  *
  * Scores are held transposed, a row of queries for each key, in blocks of up to 64 queries by 72 keys: the softmax then runs down the lanes
  * without sums across them, and every product has its operands where the register tiles of tile.h want them. Keys pass once per block of
@@ -12,8 +12,8 @@
 #define ENOUGH_TASKS 32
 
 typedef struct {
-  const float *qkv, *bias, *bias_t;
-  const int32_t *lengths;
+  const float *qkv, *bias, *bias_t, *slopes;
+  const int32_t *positions, *lengths;
   const uint32_t *rng;
   int32_t batch, tokens, heads, head_dim, purpose;
   float dropout, scale;
@@ -23,12 +23,13 @@ typedef struct {
   size_t scratch_size;
 } attention_shape;
 
-static attention_shape attention_begin(const float *qkv, const float *bias, const int32_t *lengths, const uint32_t *rng, int32_t batch,
-                                       int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose) {
+static attention_shape attention_begin(const float *qkv, const float *bias, const float *slopes, const int32_t *positions,
+                                       const int32_t *lengths, const uint32_t *rng, int32_t batch, int32_t tokens, int32_t heads,
+                                       int32_t head_dim, float dropout, int32_t purpose) {
   return (attention_shape){
-      .qkv = qkv, .bias = bias, .lengths = lengths, .rng = rng, .batch = batch, .tokens = tokens, .heads = heads, .head_dim = head_dim,
-      .purpose = purpose, .dropout = dropout, .scale = 1.0f / sqrt1((float)head_dim), .row = 3 * heads * head_dim,
-      .query_blocks = chunks_of(tokens, QUERIES)};
+      .qkv = qkv, .bias = bias, .slopes = slopes, .positions = positions, .lengths = lengths, .rng = rng, .batch = batch, .tokens = tokens,
+      .heads = heads, .head_dim = head_dim, .purpose = purpose, .dropout = dropout, .scale = 1.0f / sqrt1((float)head_dim),
+      .row = 3 * heads * head_dim, .query_blocks = chunks_of(tokens, QUERIES)};
 }
 
 INLINE int32_t round_up(int32_t n, int32_t multiple) { return chunks_of(n, multiple) * multiple; }
@@ -50,6 +51,7 @@ INLINE size_t bias_block(const attention_shape *s, int32_t h, int32_t block) {
 /* Floats of the packed keys, or values, of one head. */
 INLINE size_t packed_size(const attention_shape *s) { return (size_t)(s->tokens + KEYS) * s->head_dim; }
 INLINE size_t gathered_size(const attention_shape *s) { return s->query_blocks > 1 ? (size_t)round_up(s->tokens * s->head_dim, 16) : 0; }
+INLINE size_t positions_size(const attention_shape *s) { return s->slopes ? (size_t)round_up(s->tokens, 16) : 0; }
 INLINE size_t bias_size(const attention_shape *s) { return s->bias ? bias_block(s, s->heads, 0) : 0; }
 
 /* x[rows][lanes] *= factor for rows QUERIES floats apart. */
@@ -96,6 +98,36 @@ static void pack_queries(float *packed, const float *from, int32_t row, int32_t 
   int32_t lanes = round_up(queries, VLEN);
   transpose(packed, QUERIES, from, row, queries, head_dim, lanes);
   if (factor != 1.0f) scale_queries(packed, lanes, head_dim, factor);
+}
+
+/* The positions of a sample's tokens, where slopes need them; -1 for a token without one, and up to a whole number of vectors. */
+static void read_positions(float *positions, const attention_shape *s, int32_t b) {
+  if (!s->slopes) return;
+  for (int32_t t = 0; t < round_up(s->tokens, VLEN); t++) {
+    int32_t position = t >= s->tokens ? -1 : s->positions ? s->positions[(size_t)b * s->tokens + t] : t;
+    positions[t] = position < 0 ? -1.0f : (float)position;
+  }
+}
+
+INLINE float slope_of(const attention_shape *s, int32_t h) { return s->slopes[h] < 0 ? 0 : s->slopes[h]; }
+
+/* Of one vector of queries from a key, by their positions. */
+INLINE vf distances(vf queries, float key) {
+  vf zero = vset1(0);
+  return key < 0 ? zero : vkeep(vle(zero, queries), vabs(vsub(queries, vset1(key))));
+}
+
+/* One vector column of scores, rows `step` floats apart, loses slope * distance. */
+NOINLINE void subtract_distances(float *scores, int32_t step, float slope, const float *queries, const float *keys, int32_t count) {
+  vf from = vload(queries);
+  for (int32_t j = 0; j < count; j++, scores += step) vstore(scores, vfnma(vset1(slope), distances(from, keys[j]), vload(scores)));
+}
+
+/* The sum of one vector column of gradients times distances. */
+NOINLINE float sum_distances(const float *gradients, const float *queries, const float *keys, int32_t count) {
+  vf from = vload(queries), sum = vset1(0);
+  for (int32_t j = 0; j < count; j++) sum = vfma(vload(gradients + j * QUERIES), distances(from, keys[j]), sum);
+  return vsum(sum);
 }
 
 /* factors[key][TILE_LANES]: 0 or 1 / (1 - dropout) for some keys of some queries. */
@@ -156,8 +188,8 @@ typedef struct {
 } attention_args;
 
 /* One block of queries against all keys. */
-static void attend(const attention_args *args, const float *keys_t, key_rows values, float *scratch, int32_t b, int32_t h,
-                   int32_t block) {
+static void attend(const attention_args *args, const float *keys_t, key_rows values, const float *positions, float *scratch, int32_t b,
+                   int32_t h, int32_t block) {
   const attention_shape *s = &args->s;
   int32_t head_dim = s->head_dim, keys = keys_of(s, b), size = key_block(keys);
   int32_t query = block * QUERIES, queries = smaller(QUERIES, s->tokens - query), lanes = round_up(queries, VLEN);
@@ -173,8 +205,10 @@ static void attend(const attention_args *args, const float *keys_t, key_rows val
       int32_t vectors = vectors_at(lanes, i);
       float correction[TILE_LANES];
       product_columns((product){scores, keys_t, queries_t + i, TILE_LANES, KEYS, QUERIES, head_dim, 0}, count, vectors);
-      for (int32_t l = 0; l < vectors * VLEN; l += VLEN)
+      for (int32_t l = 0; l < vectors * VLEN; l += VLEN) {
+        if (s->slopes) subtract_distances(scores + l, TILE_LANES, slope_of(s, h), positions + query + i + l, positions + key, count);
         softmax_column(scores + l, bias ? bias + i + l : 0, maximum + i + l, sum + i + l, correction + l, count);
+      }
       if (s->dropout > 0) {
         keep_tile(factors, s, b, h, query + i, smaller(TILE_LANES, queries - i), key, count);
         for (int32_t e = 0; e < count * TILE_LANES; e += VLEN) vstore(scores + e, vmul(vload(scores + e), vload(factors + e)));
@@ -199,12 +233,14 @@ static void attention_task(void *ctx, int32_t task, int32_t thread) {
   int32_t part = task % args->parts, head = task / args->parts, b = head / s->heads, h = head % s->heads;
   int32_t blocks = chunks_of(s->query_blocks, args->parts), end = smaller(s->query_blocks, (part + 1) * blocks);
   int32_t keys = keys_of(s, b);
-  float *keys_t = s->scratch + thread * s->scratch_size, *gathered = keys_t + packed_size(s), *rest = gathered + gathered_size(s);
+  float *keys_t = s->scratch + thread * s->scratch_size, *gathered = keys_t + packed_size(s);
+  float *positions = gathered + gathered_size(s), *rest = positions + positions_size(s);
+  read_positions(positions, s, b);
   if (keys > 0) pack_keys(keys_t, part_of(s, b, h, 1), s->row, keys, s->head_dim);
   key_rows values = gather_keys(s, gathered, b, h, 2, keys);
   for (int32_t block = part * blocks; block < end; block++) {
     if (keys > 0) {
-      attend(args, keys_t, values, rest, b, h, block);
+      attend(args, keys_t, values, positions, rest, b, h, block);
       continue;
     }
     for (int32_t i = block * QUERIES; i < smaller(s->tokens, (block + 1) * QUERIES); i++) {
@@ -229,29 +265,34 @@ static float *attention_workspace(attention_shape *s, uint64_t used, size_t scra
   return memory;
 }
 
-void attention(float *out, float *log_sum_exp, const float *qkv, const float *bias, const int32_t *lengths, const uint32_t *rng,
-               int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose) {
+void attention(float *out, float *log_sum_exp, const float *qkv, const float *bias, const float *slopes, const int32_t *positions,
+               const int32_t *lengths, const uint32_t *rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout,
+               int32_t purpose) {
   if (batch == 0 || tokens == 0 || heads == 0) return;
-  attention_args args = {attention_begin(qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose), out, log_sum_exp, 1};
+  attention_args args = {
+      attention_begin(qkv, bias, slopes, positions, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose), out, log_sum_exp, 1};
   attention_shape *s = &args.s;
   if (batch * heads < ENOUGH_TASKS) args.parts = smaller(s->query_blocks, chunks_of(ENOUGH_TASKS, batch * heads));
-  attention_workspace(s, 0, packed_size(s) + gathered_size(s) + 2 * (size_t)head_dim * QUERIES + 2 * KEYS * TILE_LANES + 2 * QUERIES);
+  size_t rest = 2 * (size_t)head_dim * QUERIES + 2 * KEYS * TILE_LANES + 2 * QUERIES;
+  attention_workspace(s, 0, packed_size(s) + gathered_size(s) + positions_size(s) + rest);
   parallel_for(attention_task, &args, batch * heads * args.parts);
 }
 
 typedef struct {
   attention_shape s;
-  float *d_qkv, *d_bias;
+  float *d_qkv, *d_bias, *d_slopes;
   const float *d_out, *out, *log_sum_exp;
-  float *partials; /* [heads][chunks] blocks of bias gradients, laid out as the transposed bias */
-  int32_t chunks;  /* parts of the batch, each summed in order */
-  int32_t width;   /* head_dim in whole vectors */
+  float *partials;       /* [heads][chunks] blocks of bias gradients, laid out as the transposed bias */
+  float *slope_partials; /* [heads][chunks] */
+  int32_t chunks;        /* parts of the batch, each summed in order */
+  int32_t width;         /* head_dim in whole vectors */
 } attention_grad_args;
 
 /* Scratch of one thread, for one head of one sample and one block of its queries. */
 typedef struct {
   float *keys_t, *values_t;                 /* [key block][head_dim][KEYS] */
   float *gathered;                          /* [tokens][head_dim] */
+  float *positions;                         /* [tokens] in whole vectors */
   float *d_keys, *d_values;                 /* [tokens][width] */
   float *queries_t, *d_out_t, *d_queries_t; /* [head_dim][QUERIES] */
   float *queries, *d_out;                   /* [QUERIES][width] */
@@ -264,12 +305,14 @@ typedef struct {
 static size_t grad_scratch_of(grad_scratch *g, const attention_grad_args *args, float *memory) {
   const attention_shape *s = &args->s;
   size_t rows = (size_t)s->tokens * args->width, block = (size_t)s->head_dim * QUERIES, wide = (size_t)QUERIES * args->width;
-  const size_t sizes[] = {packed_size(s), packed_size(s), gathered_size(s), rows,           rows,           block,             block,   block,
-                          wide,           wide,           KEYS * QUERIES, KEYS * QUERIES, KEYS * TILE_LANES, QUERIES, QUERIES};
-  float **parts[] = {&g->keys_t, &g->values_t, &g->gathered, &g->d_keys,   &g->d_values, &g->queries_t, &g->d_out_t,     &g->d_queries_t,
-                     &g->queries, &g->d_out,   &g->d_scores, &g->kept,     &g->factors,   &g->log_sum_exp, &g->delta};
+  const size_t sizes[] = {packed_size(s), packed_size(s), gathered_size(s), positions_size(s), rows,           rows,
+                          block,          block,          block,            wide,              wide,           KEYS * QUERIES,
+                          KEYS * QUERIES, KEYS * TILE_LANES, QUERIES,       QUERIES};
+  float **parts[] = {&g->keys_t,  &g->values_t, &g->gathered,    &g->positions, &g->d_keys, &g->d_values,
+                     &g->queries_t, &g->d_out_t, &g->d_queries_t, &g->queries,   &g->d_out,  &g->d_scores,
+                     &g->kept,    &g->factors,  &g->log_sum_exp, &g->delta};
   size_t used = 0;
-  for (int i = 0; i < 15; i++) {
+  for (int i = 0; i < 16; i++) {
     *parts[i] = memory ? memory + used : 0;
     used += (sizes[i] + 15) / 16 * 16;
   }
@@ -312,9 +355,9 @@ static void add_keys(float *c, const float *weights, const float *x, int32_t row
     product_rows((product){c + d, weights, x + d, width, 1, width, queries, accumulate}, rows, vectors_at(width, d));
 }
 
-/* One block of queries: its d_queries, and what it adds to the gradients of keys, values and bias. */
-static void attend_grad(const attention_grad_args *args, const grad_scratch *g, key_rows rows, float *partial, int32_t b, int32_t h,
-                        int32_t block) {
+/* One block of queries: its d_queries, and what it adds to the gradients of keys, values and bias. Returns what it adds to the slope's. */
+static float attend_grad(const attention_grad_args *args, const grad_scratch *g, key_rows rows, float *partial, int32_t b, int32_t h,
+                         int32_t block) {
   const attention_shape *s = &args->s;
   int32_t head_dim = s->head_dim, width = args->width, keys = keys_of(s, b), size = key_block(keys), out_row = s->heads * head_dim;
   int32_t query = block * QUERIES, queries = smaller(QUERIES, s->tokens - query), lanes = round_up(queries, VLEN);
@@ -328,6 +371,7 @@ static void attend_grad(const attention_grad_args *args, const grad_scratch *g, 
   copy_row(g->log_sum_exp, args->log_sum_exp + ((size_t)b * s->heads + h) * s->tokens + query, queries);
   for (int32_t i = 0; i < queries; i++) g->delta[i] = dot_rows(g->d_out + i * width, args->out + at + (size_t)i * out_row, head_dim);
 
+  float d_slope = 0;
   const float *keys_t = g->keys_t, *values_t = g->values_t;
   for (int32_t key = 0; key < keys; key += size, keys_t += (size_t)head_dim * KEYS, values_t += (size_t)head_dim * KEYS) {
     int32_t count = smaller(size, keys - key);
@@ -337,9 +381,13 @@ static void attend_grad(const attention_grad_args *args, const grad_scratch *g, 
       product_columns((product){g->d_scores + i, keys_t, g->queries_t + i, QUERIES, KEYS, QUERIES, head_dim, 0}, count, vectors);
       product_columns((product){g->kept + i, values_t, g->d_out_t + i, QUERIES, KEYS, QUERIES, head_dim, 0}, count, vectors);
       if (s->dropout > 0) keep_tile(g->factors, s, b, h, query + i, smaller(TILE_LANES, queries - i), key, count);
-      for (int32_t v = 0; v < vectors * VLEN; v += VLEN)
-        gradient_column(g->d_scores + i + v, g->kept + i + v, bias ? bias + i + v : 0, s->dropout > 0 ? g->factors + v : 0,
-                        g->log_sum_exp + i + v, g->delta + i + v, count);
+      for (int32_t v = 0; v < vectors * VLEN; v += VLEN) {
+        float *scores = g->d_scores + i + v, *positions = g->positions + query + i + v;
+        if (s->slopes) subtract_distances(scores, QUERIES, slope_of(s, h), positions, g->positions + key, count);
+        gradient_column(scores, g->kept + i + v, bias ? bias + i + v : 0, s->dropout > 0 ? g->factors + v : 0, g->log_sum_exp + i + v,
+                        g->delta + i + v, count);
+        if (args->d_slopes) d_slope -= sum_distances(scores, positions, g->positions + key, count);
+      }
       const float *k = rows.data + (size_t)key * rows.step;
       product_columns((product){g->d_queries_t + i, k, g->d_scores + i, QUERIES, rows.step, QUERIES, count, key > 0}, head_dim, vectors);
     }
@@ -353,6 +401,7 @@ static void attend_grad(const attention_grad_args *args, const grad_scratch *g, 
   float *d_q = args->d_qkv + (q - s->qkv);
   scale_queries(g->d_queries_t, lanes, head_dim, s->scale);
   transpose(d_q, s->row, g->d_queries_t, QUERIES, head_dim, queries, 0);
+  return d_slope;
 }
 
 static void attention_grad_task(void *ctx, int32_t task, int32_t thread) {
@@ -364,13 +413,15 @@ static void attention_grad_task(void *ctx, int32_t task, int32_t thread) {
   size_t partial_size = bias_block(s, 1, 0);
   float *partial = args->partials ? args->partials + task * partial_size : 0;
   if (partial) __builtin_memset(partial, 0, partial_size * sizeof(float));
+  float d_slope = 0;
   for (int32_t b = chunk * samples; b < smaller(s->batch, (chunk + 1) * samples); b++) {
     int32_t keys = keys_of(s, b);
     if (keys > 0) {
+      read_positions(g.positions, s, b);
       pack_keys(g.keys_t, part_of(s, b, h, 1), s->row, keys, head_dim);
       pack_keys(g.values_t, part_of(s, b, h, 2), s->row, keys, head_dim);
       key_rows rows = gather_keys(s, g.gathered, b, h, 1, keys);
-      for (int32_t block = 0; block < s->query_blocks; block++) attend_grad(args, &g, rows, partial, b, h, block);
+      for (int32_t block = 0; block < s->query_blocks; block++) d_slope += attend_grad(args, &g, rows, partial, b, h, block);
     }
     for (int32_t t = 0; t < s->tokens; t++) {
       float *row = args->d_qkv + (part_of(s, b, h, 0) - s->qkv) + (size_t)t * s->row;
@@ -385,6 +436,7 @@ static void attention_grad_task(void *ctx, int32_t task, int32_t thread) {
       copy_row(d_value, g.d_values + (size_t)t * args->width, head_dim);
     }
   }
+  if (args->d_slopes) args->slope_partials[task] = d_slope;
 }
 
 /* Adds one block of the bias gradient, summed over the chunks of the batch. */
@@ -400,19 +452,30 @@ static void add_bias_grad(void *ctx, int32_t task, int32_t thread) {
   add_row(args->d_bias + ((size_t)h * s->tokens + query) * s->tokens, rows, queries * s->tokens);
 }
 
-void attention_grad(float *d_qkv, float *d_bias, const float *d_out, const float *out, const float *log_sum_exp, const float *qkv,
-                    const float *bias, const int32_t *lengths, const uint32_t *rng, int32_t batch, int32_t tokens, int32_t heads,
-                    int32_t head_dim, float dropout, int32_t purpose) {
+/* Adds the gradient of each slope, which a slope below 0 doesn't have. */
+static void add_slopes_grad(const attention_grad_args *args) {
+  for (int32_t h = 0; h < args->s.heads; h++) {
+    float sum = 0;
+    for (int32_t chunk = 0; chunk < args->chunks; chunk++) sum += args->slope_partials[h * args->chunks + chunk];
+    if (!(args->s.slopes[h] < 0)) args->d_slopes[h] += sum;
+  }
+}
+
+void attention_grad(float *d_qkv, float *d_bias, float *d_slopes, const float *d_out, const float *out, const float *log_sum_exp,
+                    const float *qkv, const float *bias, const float *slopes, const int32_t *positions, const int32_t *lengths,
+                    const uint32_t *rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose) {
   if (batch == 0 || tokens == 0 || heads == 0) return;
-  attention_grad_args args = {attention_begin(qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose),
-                              d_qkv, d_bias, d_out, out, log_sum_exp, 0, batch, round_up(head_dim, VLEN)};
+  attention_grad_args args = {attention_begin(qkv, bias, slopes, positions, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose),
+                              d_qkv, d_bias, d_slopes, d_out, out, log_sum_exp, 0, 0, batch, round_up(head_dim, VLEN)};
   attention_shape *s = &args.s;
   if (d_bias) args.chunks = chunks_of(batch, chunks_of(batch, chunks_of(ENOUGH_TASKS, heads)));
   uint64_t partials = d_bias ? (uint64_t)args.chunks * bias_block(s, heads, 0) : 0;
   grad_scratch g;
   size_t scratch = grad_scratch_of(&g, &args, 0), rows = (size_t)tokens * QUERIES;
-  float *memory = attention_workspace(s, partials, scratch > rows ? scratch : rows);
+  float *memory = attention_workspace(s, partials + (uint64_t)heads * (uint64_t)args.chunks, scratch > rows ? scratch : rows);
   if (d_bias) args.partials = memory;
+  args.slope_partials = memory + partials;
   parallel_for(attention_grad_task, &args, heads * args.chunks);
+  if (d_slopes) add_slopes_grad(&args);
   if (d_bias) parallel_for(add_bias_grad, &args, heads * s->query_blocks);
 }

@@ -12,17 +12,21 @@ interface Shape {
 interface Inputs extends Shape {
   qkv: Floats;
   bias: Floats | undefined;
+  slopes: Floats | undefined;
+  positions: Int32Array | undefined;
   lengths: Int32Array | undefined;
   keep: Keep;
 }
 
-/** out = softmax(q kᵀ / sqrt(headDim) + bias) v per sample and head; saves the log-sum-exp of the biased logits. */
+/** out = softmax(q kᵀ / sqrt(headDim) + bias − max(slope, 0) · distance) v per sample and head; saves the log-sum-exp of the biased logits. */
 export function attention(
   memory: Memory,
   out: Pointer,
   logSumExp: Pointer,
   qkv: Pointer,
   bias: Pointer,
+  slopes: Pointer,
+  positions: Pointer,
   lengths: Pointer,
   rng: Pointer,
   batch: number,
@@ -32,7 +36,7 @@ export function attention(
   dropout: number,
   purpose: number,
 ): void {
-  const inputs = readInputs(memory, qkv, bias, lengths, rng, { batch, tokens, heads, headDim }, dropout, purpose);
+  const inputs = readInputs(memory, { qkv, bias, slopes, positions, lengths, rng }, { batch, tokens, heads, headDim }, dropout, purpose);
   const outs = memory.floats(out, batch * tokens * heads * headDim);
   const logSumExps = memory.floats(logSumExp, batch * heads * tokens);
   const logits = new Float64Array(tokens);
@@ -58,16 +62,19 @@ export function attention(
   });
 }
 
-/** dQkv overwrite; dBias adds, summed over the batch. */
+/** dQkv overwrite; dBias adds, summed over the batch; dSlopes adds, summed over batch, queries and keys. */
 export function attentionGrad(
   memory: Memory,
   dQkv: Pointer,
   dBias: Pointer,
+  dSlopes: Pointer,
   dOut: Pointer,
   out: Pointer,
   logSumExp: Pointer,
   qkv: Pointer,
   bias: Pointer,
+  slopes: Pointer,
+  positions: Pointer,
   lengths: Pointer,
   rng: Pointer,
   batch: number,
@@ -77,14 +84,16 @@ export function attentionGrad(
   dropout: number,
   purpose: number,
 ): void {
-  const inputs = readInputs(memory, qkv, bias, lengths, rng, { batch, tokens, heads, headDim }, dropout, purpose);
+  const inputs = readInputs(memory, { qkv, bias, slopes, positions, lengths, rng }, { batch, tokens, heads, headDim }, dropout, purpose);
   const dOuts = memory.floats(dOut, batch * tokens * heads * headDim);
   const outs = memory.floats(out, batch * tokens * heads * headDim);
   const logSumExps = memory.floats(logSumExp, batch * heads * tokens);
   const dBiases = optionalFloats(memory, dBias, heads * tokens * tokens);
+  const dSlopeValues = optionalFloats(memory, dSlopes, heads);
   const scale = 1 / Math.sqrt(headDim);
   const sums = new Float64Array(batch * tokens * 3 * heads * headDim);
   const biasSums = new Float64Array(dBiases ? heads * tokens * tokens : 0);
+  const slopeSums = new Float64Array(heads);
   forEachQuery(inputs, (b, h, i, keys) => {
     const at = ((b * tokens + i) * heads + h) * headDim;
     const q = rowOf(inputs, b, i, 0, h);
@@ -102,6 +111,7 @@ export function attentionGrad(
       }
       const dLogit = probability * (keep * dKept - delta);
       if (dBiases) biasSums[(h * tokens + i) * tokens + j] += dLogit;
+      if (dSlopeValues && !(inputs.slopes![h] < 0)) slopeSums[h] -= dLogit * distance(inputs, b, i, j);
       for (let d = 0; d < headDim; d++) {
         sums[q + d] += scale * dLogit * inputs.qkv[k + d];
         sums[k + d] += scale * dLogit * inputs.qkv[q + d];
@@ -110,14 +120,12 @@ export function attentionGrad(
   });
   memory.floats(dQkv, sums.length).set(sums);
   if (dBiases) for (let p = 0; p < biasSums.length; p++) dBiases[p] += biasSums[p];
+  if (dSlopeValues) for (let h = 0; h < heads; h++) dSlopeValues[h] += slopeSums[h];
 }
 
 function readInputs(
   memory: Memory,
-  qkv: Pointer,
-  bias: Pointer,
-  lengths: Pointer,
-  rng: Pointer,
+  { qkv, bias, slopes, positions, lengths, rng }: Record<"qkv" | "bias" | "slopes" | "positions" | "lengths" | "rng", Pointer>,
   shape: Shape,
   dropout: number,
   purpose: number,
@@ -127,6 +135,8 @@ function readInputs(
     ...shape,
     qkv: memory.floats(qkv, batch * tokens * 3 * heads * headDim),
     bias: optionalFloats(memory, bias, heads * tokens * tokens),
+    slopes: optionalFloats(memory, slopes, heads),
+    positions: optionalInts(memory, positions, batch * tokens),
     lengths: optionalInts(memory, lengths, batch),
     keep: keepFactors(dropout > 0 ? memory.words(rng, 4) : undefined, dropout, purpose),
   };
@@ -145,12 +155,19 @@ function rowOf({ tokens, heads, headDim }: Shape, b: number, token: number, part
 }
 
 function logit(inputs: Inputs, b: number, h: number, i: number, j: number): number {
-  const { tokens, headDim, qkv, bias } = inputs;
+  const { tokens, headDim, qkv, bias, slopes } = inputs;
   const q = rowOf(inputs, b, i, 0, h);
   const k = rowOf(inputs, b, j, 1, h);
   let dot = 0;
   for (let d = 0; d < headDim; d++) dot += qkv[q + d] * qkv[k + d];
-  return dot / Math.sqrt(headDim) + (bias ? bias[(h * tokens + i) * tokens + j] : 0);
+  const alibi = slopes ? Math.max(slopes[h], 0) * distance(inputs, b, i, j) : 0;
+  return dot / Math.sqrt(headDim) + (bias ? bias[(h * tokens + i) * tokens + j] : 0) - alibi;
+}
+
+/** Between the positions of two tokens; 0 where one of them has none. */
+function distance({ tokens, positions }: Inputs, b: number, i: number, j: number): number {
+  const [from, to] = positions ? [positions[b * tokens + i], positions[b * tokens + j]] : [i, j];
+  return from < 0 || to < 0 ? 0 : Math.abs(from - to);
 }
 
 function elementIndex({ tokens }: Shape, h: number, i: number, j: number): number {

@@ -13,6 +13,8 @@ template <typename T>
 struct AttentionShape {
   const T* qkv;          // [batch][tokens][3][heads][headDim]
   const float* bias;     // [heads][tokens][tokens], optional
+  const float* slopes;   // of ALiBi, [heads], optional
+  const int32_t* positions;  // [batch][tokens], optional
   const int32_t* lengths;  // [batch], optional
   const uint32_t* rng;
   int32_t batch, tokens, heads, headDim;
@@ -22,6 +24,13 @@ struct AttentionShape {
 
   // Keys that take part.
   __device__ int32_t keys(int32_t b) const { return lengths == nullptr ? tokens : min(max(lengths[b], 0), tokens); }
+  // ALiBi's slope of a head, where there is one.
+  __device__ float slope(int32_t h) const { return slopes[h] < 0.0f ? 0.0f : slopes[h]; }
+  // Where a token is, negative for one that is nowhere or beyond the last.
+  __device__ int32_t position(int32_t b, int32_t token) const {
+    if (token >= tokens) return -1;
+    return positions == nullptr ? token : positions[static_cast<int64_t>(b) * tokens + token];
+  }
   // Elements from one token to the next, in qkv and in out.
   __host__ __device__ int64_t qkvStep() const { return int64_t{3} * heads * headDim; }
   __host__ __device__ int64_t outStep() const { return static_cast<int64_t>(heads) * headDim; }
@@ -40,19 +49,26 @@ struct AttentionShape {
   }
 };
 
+// Of two positions.
+__device__ inline float distance(int32_t a, int32_t b) { return a < 0 || b < 0 ? 0.0f : static_cast<float>(abs(a - b)); }
+
 // The gradients beside the shape; delta [batch][heads][tokens] is d_out · out of each row.
 template <typename T>
 struct AttentionGradient {
   AttentionShape<T> shape;
   T* dQkv;
-  float* dBias;
+  float *dBias, *dSlopes;
   const T *dOut, *out;
   const float* logSumExp;
   float* delta;
+  float* slopeParts;  // [heads][batch][partsOfSlope]: the gradient of a distance times that distance, summed over some queries and all keys
+  int32_t partsOfSlope;
 };
 
 // The most channels of a head that the kernels on tensor cores take.
 constexpr int32_t kMostHeadDim = 128;
+// The queries of one part of the gradient of a slope on tensor cores.
+constexpr int32_t kQueriesOfSlopePart = 16;
 
 // Forward; on tensor cores, or for any number of channels.
 template <typename T>
@@ -63,7 +79,7 @@ void attentionSimple(const AttentionShape<T>& shape, T* out, float* logSumExp);
 // Writes delta, which all gradients need.
 template <typename T>
 void attentionDelta(const AttentionGradient<T>& gradient);
-// The parts of the gradient on tensor cores.
+// The parts of the gradient on tensor cores. That of the queries writes slopeParts, if slopes get a gradient.
 template <typename T>
 void attentionGradQuery(const AttentionGradient<T>& gradient);
 template <typename T>
@@ -73,9 +89,12 @@ template <typename T>
 size_t attentionGradBiasScratch(const AttentionShape<T>& shape);
 template <typename T>
 void attentionGradBias(const AttentionGradient<T>& gradient, float* scratch);
-// All of it, for any number of channels.
+// All of it, and slopeParts, for any number of channels.
 template <typename T>
 void attentionGradSimple(const AttentionGradient<T>& gradient);
+// Adds slopeParts up.
+template <typename T>
+void attentionGradSlopes(const AttentionGradient<T>& gradient);
 
 }  // namespace data2vec::cuda
 

@@ -40,6 +40,7 @@ __global__ void __launch_bounds__(kThreads) forwardKernel(AttentionShape<T> s, T
     const int32_t key0 = step * Tile::columns;
     float scores[Tile::fragments][4];
     multiplyRows<Tile>(scores, queries + warp * 16 * Tile::pitch, keyRows, lane);
+    subtractDistances<Tile>(scores, s, b, h, own0, key0, lane);
 
     float before[2] = {largest[0], largest[1]};
 #pragma unroll

@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(kThreads) gradBiasKernel(AttentionGradient<T> 
     float scores[Tile::fragments][4], gradients[Tile::fragments][4];
     multiplyRows<Tile>(scores, queries + warp * 16 * Tile::pitch, keyRows, lane);
     multiplyRows<Tile>(gradients, queries + Tile::rowsSize + warp * 16 * Tile::pitch, keyRows + Tile::columnsSize, lane);
-    gradientOfScores<Tile>(scores, gradients, s, statisticsOf(g, b, h, own0, lane), Dropout(s, b, h), h, own0, key0, s.keys(b), lane);
+    gradientOfScores<Tile>(scores, gradients, s, statisticsOf(g, b, h, own0, lane), Dropout(s, b, h), b, h, own0, key0, s.keys(b), lane);
 #pragma unroll
     for (int j = 0; j < Tile::fragments; ++j)
 #pragma unroll

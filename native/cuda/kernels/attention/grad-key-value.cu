@@ -45,6 +45,7 @@ __global__ void __launch_bounds__(kThreads) gradKeyValueKernel(AttentionGradient
     const int32_t query0 = step * Tile::columns;
     float scores[Tile::fragments][4], gradients[Tile::fragments][4];
     multiplyRows<Tile>(scores, keyRows + warp * 16 * Tile::pitch, queries, lane);
+    subtractDistances<Tile>(scores, s, b, h, own0, query0, lane);
     multiplyRows<Tile>(gradients, values + warp * 16 * Tile::pitch, dOut, lane);
 #pragma unroll
     for (int j = 0; j < Tile::fragments; ++j) {

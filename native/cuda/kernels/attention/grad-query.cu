@@ -1,9 +1,28 @@
 // The gradient of the queries on tensor cores: a block for 64 queries of a head, past which keys and values go.
 #include "cuda/kernels/attention/gradient.cuh"
+#include "cuda/reduce.cuh"
 
 namespace data2vec::cuda {
 
 namespace attend {
+
+static_assert(kQueriesOfSlopePart == kRows / kWarps, "a warp writes one part");
+
+// The lane's share of the sum of gradients of scores times distances.
+template <typename Tile, typename T>
+__device__ __forceinline__ float distancesTimes(const float (&gradients)[Tile::fragments][4], const AttentionShape<T>& s, int32_t b,
+                                                int32_t query0, int32_t key0, int lane) {
+  const int group = lane / 4, member = lane % 4;
+  const int32_t queries[2] = {s.position(b, query0 + group), s.position(b, query0 + group + 8)};
+  float sum = 0.0f;
+#pragma unroll
+  for (int j = 0; j < Tile::fragments; ++j) {
+    const int32_t key = key0 + j * 8 + 2 * member, keys[2] = {s.position(b, key), s.position(b, key + 1)};
+#pragma unroll
+    for (int e = 0; e < 4; ++e) sum += gradients[j][e] * distance(queries[e / 2], keys[e % 2]);
+  }
+  return sum;
+}
 
 template <typename Tile, typename T>
 __global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T> g, bool aligned) {
@@ -30,7 +49,7 @@ __global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T>
 
   const Dropout dropout(s, b, h);
   const QueryStatistics own = statisticsOf(g, b, h, own0, lane);
-  float sums[Tile::headFragments][4] = {};
+  float sums[Tile::headFragments][4] = {}, slopeSum = 0.0f;
   for (int32_t step = 0; step < steps; ++step) {
     cp_async_wait<0>();
     __syncthreads();
@@ -41,11 +60,15 @@ __global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T>
     float scores[Tile::fragments][4], gradients[Tile::fragments][4];
     multiplyRows<Tile>(scores, queries + warp * 16 * Tile::pitch, keyRows, lane);
     multiplyRows<Tile>(gradients, dOut + warp * 16 * Tile::pitch, keyRows + Tile::columnsSize, lane);
-    gradientOfScores<Tile>(scores, gradients, s, own, dropout, h, own0, step * Tile::columns, keys, lane);
+    gradientOfScores<Tile>(scores, gradients, s, own, dropout, b, h, own0, step * Tile::columns, keys, lane);
+    if (g.dSlopes != nullptr) slopeSum += distancesTimes<Tile>(scores, s, b, own0, step * Tile::columns, lane);
     multiplyWeights<Tile>(sums, scores, keyRows, lane);
   }
   T* to = g.dQkv + s.qkvOf(b, h, 0) + own0 * s.qkvStep();
   storeRows<Tile>(to, s.qkvStep(), s.tokens - own0, s.headDim, sums, s.scale, s.scale, lane, aligned);
+  if (g.dSlopes == nullptr || own0 >= s.tokens) return;
+  slopeSum = warpSum(slopeSum);
+  if (lane == 0) g.slopeParts[(static_cast<int64_t>(h) * s.batch + b) * g.partsOfSlope + own0 / kQueriesOfSlopePart] = slopeSum;
 }
 
 }  // namespace attend

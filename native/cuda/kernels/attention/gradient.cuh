@@ -27,8 +27,9 @@ __device__ __forceinline__ QueryStatistics statisticsOf(const AttentionGradient<
 // scores: products of queries and keys, become probability * (keep * gradient - delta); gradients: products of d_out and values.
 template <typename Tile, typename T>
 __device__ __forceinline__ void gradientOfScores(float (&scores)[Tile::fragments][4], const float (&gradients)[Tile::fragments][4],
-                                                 const AttentionShape<T>& s, const QueryStatistics& own, const Dropout& dropout, int32_t h,
-                                                 int32_t query0, int32_t key0, int32_t keys, int lane) {
+                                                 const AttentionShape<T>& s, const QueryStatistics& own, const Dropout& dropout, int32_t b,
+                                                 int32_t h, int32_t query0, int32_t key0, int32_t keys, int lane) {
+  subtractDistances<Tile>(scores, s, b, h, query0, key0, lane);
   const int group = lane / 4, member = lane % 4;
 #pragma unroll
   for (int j = 0; j < Tile::fragments; ++j) {

@@ -27,7 +27,9 @@ __device__ __forceinline__ float dot(const T* a, const T* b, int32_t count) {
 template <typename T>
 __device__ __forceinline__ float logitOf(const AttentionShape<T>& s, int32_t b, int32_t h, int32_t query, int32_t key) {
   const float product = dot(s.qkv + s.qkvOf(b, h, 0) + query * s.qkvStep(), s.qkv + s.qkvOf(b, h, 1) + key * s.qkvStep(), s.headDim);
-  return product * s.scale + (s.bias == nullptr ? 0.0f : s.bias[(static_cast<int64_t>(h) * s.tokens + query) * s.tokens + key]);
+  const float bias = s.bias == nullptr ? 0.0f : s.bias[(static_cast<int64_t>(h) * s.tokens + query) * s.tokens + key];
+  const float alibi = s.slopes == nullptr ? 0.0f : s.slope(h) * distance(s.position(b, query), s.position(b, key));
+  return product * s.scale + bias - alibi;
 }
 
 // 0 or 1 / (1 - dropout).
@@ -186,6 +188,19 @@ __global__ void gradBiasKernel(AttentionGradient<T> g) {
 }
 
 template <typename T>
+__global__ void slopePartsKernel(AttentionGradient<T> g) {
+  const AttentionShape<T>& s = g.shape;
+  Row row;
+  if (!rowOfWarp(s, row)) return;
+  const auto [b, h, query] = row;
+  const int32_t lane = static_cast<int32_t>(threadIdx.x) % 32, keys = s.keys(b), own = s.position(b, query);
+  float sum = 0.0f;
+  for (int32_t key = lane; key < keys; key += 32) sum += pairGradient(g, b, h, query, key).logit * distance(own, s.position(b, key));
+  sum = sumOfLanes(sum);
+  if (lane == 0) g.slopeParts[(static_cast<int64_t>(h) * s.batch + b) * g.partsOfSlope + query] = sum;
+}
+
+template <typename T>
 unsigned blocksOfRows(const AttentionShape<T>& s) {
   return static_cast<unsigned>((static_cast<int64_t>(s.batch) * s.heads * s.tokens + kWarps - 1) / kWarps);
 }
@@ -207,6 +222,7 @@ void attentionGradSimple(const AttentionGradient<T>& g) {
   const AttentionShape<T>& s = g.shape;
   launch("attention_grad", gradQueryKernel<T>, blocksOfRows(s), 32 * kWarps, 0, g);
   launch("attention_grad", gradKeyValueKernel<T>, blocksOfRows(s), 32 * kWarps, 0, g);
+  if (g.dSlopes != nullptr) launch("attention_grad", slopePartsKernel<T>, blocksOfRows(s), 32 * kWarps, 0, g);
   if (g.dBias == nullptr) return;
   const int64_t elements = static_cast<int64_t>(s.heads) * s.tokens * s.tokens;
   launch("attention_grad", gradBiasKernel<T>, static_cast<unsigned>((elements + 32 * kWarps - 1) / (32 * kWarps)), 32 * kWarps, 0, g);

@@ -117,6 +117,22 @@ __device__ __forceinline__ void multiplyRows(float (&scores)[Tile::fragments][4]
   }
 }
 
+// Takes ALiBi's part from scores that are still to be scaled. Rows are queries and columns keys, or the other way round.
+template <typename Tile, typename T>
+__device__ __forceinline__ void subtractDistances(float (&scores)[Tile::fragments][4], const AttentionShape<T>& s, int32_t b, int32_t h,
+                                                  int32_t row0, int32_t column0, int lane) {
+  if (s.slopes == nullptr) return;
+  const int group = lane / 4, member = lane % 4;
+  const float slope = s.slope(h) / s.scale;
+  const int32_t rows[2] = {s.position(b, row0 + group), s.position(b, row0 + group + 8)};
+#pragma unroll
+  for (int j = 0; j < Tile::fragments; ++j) {
+    const int32_t column = column0 + j * 8 + 2 * member, columns[2] = {s.position(b, column), s.position(b, column + 1)};
+#pragma unroll
+    for (int e = 0; e < 4; ++e) scores[j][e] -= slope * distance(rows[e / 2], columns[e % 2]);
+  }
+}
+
 // sums += weights · y: the warp's 16 rows of weights, as scores lie, times the rows of y.
 template <typename Tile>
 __device__ __forceinline__ void multiplyWeights(float (&sums)[Tile::headFragments][4], const float (&weights)[Tile::fragments][4],
