@@ -111,16 +111,17 @@ void layer_norm_gelu_grad(float *dx, float *d_weight, float *d_bias, const float
  * qkv [batch, tokens, 3, heads, head_dim], out [batch, tokens, heads, head_dim], log_sum_exp [batch, heads, tokens] (of the biased
  * logits, natural log). bias [heads, tokens, tokens] optional, shared by the batch. slopes [heads] optional: ALiBi, symmetric
  * (Press et al. 2022, "Train short, test long"; data2vec 2.0), with distance(b, i, j) = |p_i - p_j| for positions i32[batch, tokens],
- * below 2^24; without them p_i = i. A token of a negative position has no such bias: its distance from any is 0. lengths i32[batch] optional: keys j >= lengths[b] take no part; all
- * queries are computed; out is 0 where no key takes part. Dropout acts on the probabilities after softmax, on element
- * (h * tokens + i) * round_up(tokens, 4) + j of sample b. The tokens x tokens matrix is never stored.
+ * below 2^24; without them p_i = i. A token of a negative position has no such bias: its distance from any is 0. lengths i32[batch]
+ * optional: keys j >= lengths[b] take no part; all queries are computed; out is 0 where no key takes part. Dropout acts on the
+ * probabilities after softmax, on element (h * tokens + i) * round_up(tokens, 4) + j of sample b. The tokens x tokens matrix is never
+ * stored.
  */
 void attention(float *out, float *log_sum_exp, const float *qkv, const float *bias, const float *slopes, const int32_t *positions,
                const int32_t *lengths, const uint32_t *rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout,
                int32_t purpose);
 /*
  * d_qkv overwrite (0 for the k, v of excluded keys); d_bias [heads, tokens, tokens] adds, summed over the batch; d_slopes [heads] adds,
- * summed over batch, queries and keys, nothing where the slope is below 0; both optional.
+ * summed over batch, queries and keys, nothing where the slope is below 0 (absent when slopes are); both optional.
  */
 void attention_grad(float *d_qkv, float *d_bias, float *d_slopes, const float *d_out, const float *out, const float *log_sum_exp,
                     const float *qkv, const float *bias, const float *slopes, const int32_t *positions, const int32_t *lengths,

@@ -2,7 +2,7 @@ import { expectShape } from "../tensor/shape.js";
 import { expectType, type Tensor } from "../tensor/tensor.js";
 import { residual } from "./residual.js";
 
-/** Slopes for {@link Alibi}, which clamps them at 0: a learned scale of each head (heads), f32, times {@link alibiFactors}; (1, heads). */
+/** Slopes for `attention`, which takes those below 0 as 0: a learned scale of each head (heads), f32, times {@link alibiFactors}; (1, heads). */
 export function alibiSlopes(scale: Tensor): Tensor {
   const { device } = scale;
   const heads = scale.count;

@@ -15,6 +15,7 @@ export interface AttentionOptions {
   heads: number;
   /** Added to the logits of every sample (heads, tokens, tokens), or null. */
   bias: Tensor | null;
+  /** Subtracted beside it, or null. */
   alibi: Alibi | null;
   /** Valid tokens per sample, i32 (batch): keys beyond take no part. Null: all are valid. */
   lengths: Tensor | null;

@@ -19,7 +19,7 @@ void attention(T* out, float* log_sum_exp, const T* qkv, const float* bias, cons
                const int32_t* lengths, const uint32_t* rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout,
                int32_t purpose) {
   if (batch == 0 || tokens == 0 || heads == 0) return;
-  const AttentionShape<T> shape{qkv, bias, slopes, positions, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose, scaleOf(head_dim)};
+  const AttentionShape<T> shape{qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose, scaleOf(head_dim), slopes, positions};
   if (onTensorCores(head_dim))
     attentionTiled(shape, out, log_sum_exp);
   else
@@ -32,14 +32,14 @@ void attention_grad(T* d_qkv, float* d_bias, float* d_slopes, const T* d_out, co
                     const float* bias, const float* slopes, const int32_t* positions, const int32_t* lengths, const uint32_t* rng,
                     int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose) {
   if (batch == 0 || tokens == 0 || heads == 0) return;
-  const AttentionShape<T> shape{qkv, bias, slopes, positions, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose, scaleOf(head_dim)};
+  const AttentionShape<T> shape{qkv, bias, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose, scaleOf(head_dim), slopes, positions};
   const size_t rows = static_cast<size_t>(batch) * static_cast<size_t>(heads) * static_cast<size_t>(tokens);
   const bool tiled = onTensorCores(head_dim);
   const int32_t partsOfSlope = tiled ? (tokens + kQueriesOfSlopePart - 1) / kQueriesOfSlopePart : tokens;
   const size_t slopeParts = d_slopes == nullptr ? 0 : rows / static_cast<size_t>(tokens) * static_cast<size_t>(partsOfSlope);
   const size_t biasScratch = tiled && d_bias != nullptr ? attentionGradBiasScratch(shape) : 0;
   auto* delta = static_cast<float*>(context().workspace((rows + slopeParts + biasScratch) * sizeof(float)));
-  const AttentionGradient<T> gradient{shape, d_qkv, d_bias, d_slopes, d_out, out, log_sum_exp, delta, delta + rows, partsOfSlope};
+  const AttentionGradient<T> gradient{shape, d_qkv, d_bias, d_out, out, log_sum_exp, delta, d_slopes, delta + rows, partsOfSlope};
   attentionDelta(gradient);
   if (tiled) {
     attentionGradQuery(gradient);

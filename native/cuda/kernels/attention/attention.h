@@ -13,14 +13,14 @@ template <typename T>
 struct AttentionShape {
   const T* qkv;          // [batch][tokens][3][heads][headDim]
   const float* bias;     // [heads][tokens][tokens], optional
-  const float* slopes;   // of ALiBi, [heads], optional
-  const int32_t* positions;  // [batch][tokens], optional
   const int32_t* lengths;  // [batch], optional
   const uint32_t* rng;
   int32_t batch, tokens, heads, headDim;
   float dropout;
   int32_t purpose;
   float scale;  // 1 / sqrt(headDim)
+  const float* slopes;       // of ALiBi [heads], optional
+  const int32_t* positions;  // [batch][tokens], optional
 
   // Keys that take part.
   __device__ int32_t keys(int32_t b) const { return lengths == nullptr ? tokens : min(max(lengths[b], 0), tokens); }
@@ -57,11 +57,12 @@ template <typename T>
 struct AttentionGradient {
   AttentionShape<T> shape;
   T* dQkv;
-  float *dBias, *dSlopes;
+  float* dBias;
   const T *dOut, *out;
   const float* logSumExp;
   float* delta;
-  float* slopeParts;  // [heads][batch][partsOfSlope]: the gradient of a distance times that distance, summed over some queries and all keys
+  float* dSlopes;
+  float* slopeParts;  // [heads][batch][partsOfSlope]: sums over some queries and all keys of the gradients of scores times distances
   int32_t partsOfSlope;
 };
 

@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kThreads) forwardKernel(AttentionShape<T> s, T
 
 template <typename T>
 void attentionTiled(const AttentionShape<T>& s, T* out, float* logSumExp) {
-  attend::withTile<T>(s.headDim, [&](auto tile) {
+  attend::withTile(s, [&](auto tile) {
     using Tile = decltype(tile);
     const size_t bytes = sizeof(T) * (Tile::rowsSize + 4 * Tile::columnsSize);
     const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));

@@ -102,7 +102,7 @@ int32_t partsOf(const AttentionShape<T>& s) {
 template <typename T>
 size_t attentionGradBiasScratch(const AttentionShape<T>& s) {
   size_t floats = 0;
-  attend::withTile<T>(s.headDim, [&](auto tile) {
+  attend::withTile(s, [&](auto tile) {
     const int32_t parts = attend::partsOf<decltype(tile)>(s);
     if (parts > 1) floats = static_cast<size_t>(parts * s.biasOf(s.heads, 0));
   });
@@ -112,7 +112,7 @@ size_t attentionGradBiasScratch(const AttentionShape<T>& s) {
 template <typename T>
 void attentionGradBias(const AttentionGradient<T>& g, float* partials) {
   const AttentionShape<T>& s = g.shape;
-  attend::withTile<T>(s.headDim, [&](auto tile) {
+  attend::withTile(s, [&](auto tile) {
     using Tile = decltype(tile);
     const int32_t parts = attend::partsOf<Tile>(s);
     const size_t bytes = sizeof(T) * attend::stagesOf<Tile> * attend::stageSize<Tile>;

@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kThreads) gradKeyValueKernel(AttentionGradient
 template <typename T>
 void attentionGradKeyValue(const AttentionGradient<T>& g) {
   const AttentionShape<T>& s = g.shape;
-  attend::withTile<T>(s.headDim, [&](auto tile) {
+  attend::withTile(s, [&](auto tile) {
     using Tile = decltype(tile);
     const size_t bytes = sizeof(T) * (2 * Tile::rowsSize + 4 * Tile::columnsSize);
     const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));

@@ -49,7 +49,8 @@ __global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T>
 
   const Dropout dropout(s, b, h);
   const QueryStatistics own = statisticsOf(g, b, h, own0, lane);
-  float sums[Tile::headFragments][4] = {}, slopeSum = 0.0f;
+  float sums[Tile::headFragments][4] = {};
+  [[maybe_unused]] float slopeSum = 0.0f;
   for (int32_t step = 0; step < steps; ++step) {
     cp_async_wait<0>();
     __syncthreads();
@@ -61,14 +62,16 @@ __global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T>
     multiplyRows<Tile>(scores, queries + warp * 16 * Tile::pitch, keyRows, lane);
     multiplyRows<Tile>(gradients, dOut + warp * 16 * Tile::pitch, keyRows + Tile::columnsSize, lane);
     gradientOfScores<Tile>(scores, gradients, s, own, dropout, b, h, own0, step * Tile::columns, keys, lane);
-    if (g.dSlopes != nullptr) slopeSum += distancesTimes<Tile>(scores, s, b, own0, step * Tile::columns, lane);
+    if constexpr (Tile::alibi) slopeSum += distancesTimes<Tile>(scores, s, b, own0, step * Tile::columns, lane);
     multiplyWeights<Tile>(sums, scores, keyRows, lane);
   }
   T* to = g.dQkv + s.qkvOf(b, h, 0) + own0 * s.qkvStep();
   storeRows<Tile>(to, s.qkvStep(), s.tokens - own0, s.headDim, sums, s.scale, s.scale, lane, aligned);
-  if (g.dSlopes == nullptr || own0 >= s.tokens) return;
-  slopeSum = warpSum(slopeSum);
-  if (lane == 0) g.slopeParts[(static_cast<int64_t>(h) * s.batch + b) * g.partsOfSlope + own0 / kQueriesOfSlopePart] = slopeSum;
+  if constexpr (Tile::alibi) {
+    slopeSum = warpSum(slopeSum);
+    if (g.dSlopes == nullptr || own0 >= s.tokens || lane > 0) return;
+    g.slopeParts[(static_cast<int64_t>(h) * s.batch + b) * g.partsOfSlope + own0 / kQueriesOfSlopePart] = slopeSum;
+  }
 }
 
 }  // namespace attend
@@ -76,7 +79,7 @@ __global__ void __launch_bounds__(kThreads) gradQueryKernel(AttentionGradient<T>
 template <typename T>
 void attentionGradQuery(const AttentionGradient<T>& g) {
   const AttentionShape<T>& s = g.shape;
-  attend::withTile<T>(s.headDim, [&](auto tile) {
+  attend::withTile(s, [&](auto tile) {
     using Tile = decltype(tile);
     const size_t bytes = sizeof(T) * (2 * Tile::rowsSize + 4 * Tile::columnsSize);
     const dim3 grid(attend::tilesOf(s.tokens, attend::kRows), static_cast<unsigned>(s.heads), static_cast<unsigned>(s.batch));

@@ -17,12 +17,14 @@ constexpr int kWarps = 4, kThreads = 32 * kWarps;
 constexpr int kRows = 16 * kWarps;
 constexpr uint32_t kAllLanes = 0xffffffffu;
 
-// A tile of kernels for one arithmetic and up to HeadDim channels, a multiple of 16.
-template <Arithmetic A, int HeadDim>
+// A tile of kernels for one arithmetic and up to HeadDim channels, a multiple of 16. With Alibi kernels have the slopes too, whose work takes
+// registers that others are better off without.
+template <Arithmetic A, int HeadDim, bool Alibi>
 struct Tile {
   using T = ElementOf<A>;
   static constexpr Arithmetic arithmetic = A;
   static constexpr int headDim = HeadDim;
+  static constexpr bool alibi = Alibi;
   // So that no kernel takes more than 99 KiB, which every GPU with tensor cores for f32 has for a block.
   static constexpr int columns = A == Arithmetic::bf16 ? (HeadDim <= 80 ? 64 : 32) : HeadDim <= 80 ? 32 : 16;
   static constexpr int fragments = columns / 8;
@@ -121,15 +123,16 @@ __device__ __forceinline__ void multiplyRows(float (&scores)[Tile::fragments][4]
 template <typename Tile, typename T>
 __device__ __forceinline__ void subtractDistances(float (&scores)[Tile::fragments][4], const AttentionShape<T>& s, int32_t b, int32_t h,
                                                   int32_t row0, int32_t column0, int lane) {
-  if (s.slopes == nullptr) return;
-  const int group = lane / 4, member = lane % 4;
-  const float slope = s.slope(h) / s.scale;
-  const int32_t rows[2] = {s.position(b, row0 + group), s.position(b, row0 + group + 8)};
+  if constexpr (Tile::alibi) {
+    const int group = lane / 4, member = lane % 4;
+    const float slope = s.slope(h) / s.scale;
+    const int32_t rows[2] = {s.position(b, row0 + group), s.position(b, row0 + group + 8)};
 #pragma unroll
-  for (int j = 0; j < Tile::fragments; ++j) {
-    const int32_t column = column0 + j * 8 + 2 * member, columns[2] = {s.position(b, column), s.position(b, column + 1)};
+    for (int j = 0; j < Tile::fragments; ++j) {
+      const int32_t column = column0 + j * 8 + 2 * member, columns[2] = {s.position(b, column), s.position(b, column + 1)};
 #pragma unroll
-    for (int e = 0; e < 4; ++e) scores[j][e] -= slope * distance(rows[e / 2], columns[e % 2]);
+      for (int e = 0; e < 4; ++e) scores[j][e] -= slope * distance(rows[e / 2], columns[e % 2]);
+    }
   }
 }
 
@@ -254,27 +257,33 @@ __device__ __forceinline__ void storeRows(T* to, int64_t step, int32_t rows, int
   }
 }
 
-// Calls run(Tile) for the arithmetic of the current context and the smallest tile that holds headDim, which is kMostHeadDim at most.
+// Calls run(Tile) for the arithmetic of the current context and the smallest tile that holds headDim, which is kMostHeadDim at most, and slopes.
 template <Arithmetic A, typename Run>
-void withHeadDim(int32_t headDim, const Run& run) {
+void withHeadDim(int32_t headDim, bool alibi, const Run& run) {
   static_assert(kMostHeadDim == 128, "the largest tile");
-  if (headDim <= 32)
-    run(Tile<A, 32>{});
+  // In two sizes alone, for less to compile.
+  if (alibi && headDim <= 64)
+    run(Tile<A, 64, true>{});
+  else if (alibi)
+    run(Tile<A, 128, true>{});
+  else if (headDim <= 32)
+    run(Tile<A, 32, false>{});
   else if (headDim <= 64)
-    run(Tile<A, 64>{});
+    run(Tile<A, 64, false>{});
   else if (headDim <= 80)
-    run(Tile<A, 80>{});
+    run(Tile<A, 80, false>{});
   else
-    run(Tile<A, 128>{});
+    run(Tile<A, 128, false>{});
 }
 template <typename T, typename Run>
-void withTile(int32_t headDim, const Run& run) {
+void withTile(const AttentionShape<T>& s, const Run& run) {
+  const bool alibi = s.slopes != nullptr;
   if constexpr (std::is_same_v<T, bf16>)
-    withHeadDim<Arithmetic::bf16>(headDim, run);
+    withHeadDim<Arithmetic::bf16>(s.headDim, alibi, run);
   else if (context().precision == Precision::tf32)
-    withHeadDim<Arithmetic::tf32>(headDim, run);
+    withHeadDim<Arithmetic::tf32>(s.headDim, alibi, run);
   else
-    withHeadDim<Arithmetic::f32>(headDim, run);
+    withHeadDim<Arithmetic::f32>(s.headDim, alibi, run);
 }
 
 inline unsigned tilesOf(int32_t tokens, int32_t size) { return static_cast<unsigned>((tokens + size - 1) / size); }
