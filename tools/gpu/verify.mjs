@@ -27,8 +27,32 @@ const SPEECH_SECONDS = 15.6;
 const TEXT_TOKENS = 512;
 /** What the steps of the base models are timed in: both of what tensor cores take. */
 const STEP_PRECISIONS = ["bf16", "tf32"];
-/** Useful floating-point operations of a data2vec step of ViT-B, per image of 224 pixels: student forward and backward, teacher forward. */
-const VISION_STEP_FLOPS = 140.7e9;
+/** Of the base models: 12 layers of this width. */
+const [DEPTH, DIM] = [12, 768];
+/** Operations of a product. */
+const product = (rows, inDim, outDim) => 2 * rows * inDim * outDim;
+/** Of the blocks: the student forward and backward, which is twice as much, and the teacher forward. */
+const blocks = (tokens) => 4 * DEPTH * tokens * (24 * DIM ** 2 + 4 * tokens * DIM);
+/** Of the extractor, which the teacher doesn't run, and the projection of its frames; the first convolution passes no gradient on. */
+function frontEnd(samples) {
+  let [frames, operations, width] = [samples, 0, 1];
+  for (const [kernel, stride] of [[10, 5], ...Array(4).fill([3, 2]), ...Array(2).fill([2, 2])]) {
+    frames = Math.floor((frames - kernel) / stride) + 1;
+    operations += (width === 1 ? 2 : 3) * product(frames, width * kernel, 512);
+    width = 512;
+  }
+  return { frames, operations: operations + 3 * product(frames, width, DIM) };
+}
+/** Of the head, on the share of positions that is hidden as a rule. */
+const head = (positions, factor) => 3 * product(positions, DIM, factor * DIM);
+const speech = frontEnd(SPEECH_SECONDS * 16_000);
+/** Useful floating-point operations of a data2vec step of a base model, per sample. */
+const STEP_FLOPS = {
+  vision: blocks(197) + 3 * product(196, DIM, DIM) + head(0.6 * 196, 1),
+  // Five positional convolutions of 19 taps in 16 groups, in student and teacher.
+  speech: blocks(speech.frames) + speech.operations + 4 * 5 * product(speech.frames, (DIM / 16) * 19, DIM) + head(0.49 * speech.frames, 1),
+  text: blocks(TEXT_TOKENS) + head(0.15 * TEXT_TOKENS, 4),
+};
 /** Seconds after which no more checks are begun. */
 const BUDGET = 400;
 /** The emulation takes minutes where a device takes seconds. */
@@ -96,8 +120,8 @@ async function losses(modality, device, folder) {
     .map((line) => JSON.parse(line).loss);
 }
 
-/** Speed of whole steps of the base preset; the last 20 of them count. `product`: the rate of a matrix product alone, for the share of it. */
-async function baseSteps(modality, folder, precision, product) {
+/** Speed of whole steps of the base preset; the last 20 of them count. `rate`: of a matrix product alone, in TFLOP/s, for the share of it. */
+async function baseSteps(modality, folder, precision, rate) {
   const out = path.join(folder, `base-${modality}-${precision}`);
   const settings = ["train.logEvery=1", "train.accumulate=1"];
   settings.push(modality === "text" ? `data.batchTokens=${TEXT_TOKENS * BASE_BATCH.text}` : "data.workers=8");
@@ -113,10 +137,9 @@ async function baseSteps(modality, folder, precision, product) {
   if (error !== null) return { ok: false, error };
   const last = JSON.parse(readFileSync(path.join(out, "metrics.jsonl"), "utf8").trim().split("\n").at(-1));
   const { samplesPerSecond } = last;
-  const result = { ok: Number.isFinite(last.loss), precision, batch, samplesPerSecond };
-  if (modality !== "vision") return result;
-  const usefulTeraflops = (samplesPerSecond * VISION_STEP_FLOPS) / 1e12;
-  return { ...result, usefulTeraflops, shareOfProducts: product === undefined ? null : usefulTeraflops / product };
+  const usefulTeraflops = (samplesPerSecond * STEP_FLOPS[modality]) / 1e12;
+  const shareOfProducts = rate === undefined ? null : usefulTeraflops / rate;
+  return { ok: Number.isFinite(last.loss), precision, batch, samplesPerSecond, usefulTeraflops, shareOfProducts };
 }
 
 /** PyTorch's best on the same steps, and how many times as fast we were. */
