@@ -3,8 +3,8 @@ import { addingGrad, record } from "../tensor/tape.js";
 import { expectType, type Tensor } from "../tensor/tensor.js";
 
 /**
- * Rows of `table` (count, dim) by `ids`, i32 (...), as activations (..., dim). Rows with `paddingId` give no gradient. The ids aren't checked against the
- * table: whoever reads them on the host does that.
+ * Rows of `table` (count, dim) by `ids`, i32 (...), as activations (..., dim). Rows with `paddingId` give no gradient. The ids aren't checked
+ * against the table: whoever reads them on the host does that.
  */
 export function embedding(table: Tensor, ids: Tensor, paddingId: number | null = null): Tensor {
   if (table.shape.length !== 2) throw new ShapeError(`embedding: table: expected two axes (count, dim), got ${table.shape.length}`);
