@@ -1,6 +1,7 @@
 /*
- * Matrix product over packed panels, after Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication": B is packed
- * once for all threads, each task packs its block of A, and a micro-kernel of MR x 2 VLEN keeps its tile of C in registers.
+ * Matrix product over packed panels, after Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication": one
+ * factor is packed once for all threads, each task packs its block of the other, and a micro-kernel of MR x 2 VLEN keeps its tile of C in
+ * registers.
  */
 #ifndef DATA2VEC_GEMM_H
 #define DATA2VEC_GEMM_H
@@ -286,6 +287,7 @@ static void gemm(gemm_problem problem) {
   int64_t shares_b_cost = 4 * (int64_t)problem.n + 2 * (int64_t)column_blocks * problem.m;
   int64_t shares_a_cost = 2 * (int64_t)problem.n + 7 * (int64_t)problem.m;
   part.shares_a = shares_a_cost < shares_b_cost && problem.n / NC_MIN >= wanted;
+  if (part.shares_a) column_blocks = larger(wanted, chunks_of(problem.n, NC_MAX));
   const int32_t width = part.shares_a ? MR : NR, length = part.shares_a ? problem.m : problem.n;
   int32_t step = smaller(length, SHARED_MAX / KC / width * width), padded = chunks_of(step, width) * width;
   /* How the depth is cut decides the order of sums, so that it follows from the depth alone. */
@@ -295,20 +297,18 @@ static void gemm(gemm_problem problem) {
   part.own = workspace(((size_t)threads * part.own_size + (size_t)padded * (size_t)depth) * sizeof(float));
   part.shared = part.own + (size_t)threads * part.own_size;
 
+  part.row_end = problem.m, part.column_end = problem.n;
   for (int32_t first = 0; first < length; first += step) {
     int32_t end = first + smaller(step, length - first);
     if (part.shares_a) {
-      part.row = first, part.row_end = end, part.row_step = end - first, part.row_blocks = 1;
-      part.column_end = problem.n;
-      int32_t blocks = larger(chunks_of(problem.n, NC_MAX), wanted);
-      part.column_step = chunks_of(chunks_of(problem.n, blocks), NR) * NR;
+      part.row = first, part.row_end = end;
+      part.row_step = end - first;
     } else {
-      part.column = first, part.column_end = end, part.row_end = problem.m;
+      part.column = first, part.column_end = end;
       part.row_step = chunks_of(chunks_of(problem.m, chunks_of(problem.m, MC)), MR) * MR;
-      part.row_blocks = chunks_of(problem.m, part.row_step);
-      int32_t blocks = larger(1, smaller(chunks_of(wanted, part.row_blocks), (end - first) / NC_MIN));
-      part.column_step = chunks_of(chunks_of(end - first, blocks), NR) * NR;
     }
+    part.row_blocks = chunks_of(part.row_end - part.row, part.row_step);
+    part.column_step = chunks_of(chunks_of(part.column_end - part.column, column_blocks), NR) * NR;
     int32_t tasks = part.row_blocks * chunks_of(part.column_end - part.column, part.column_step);
     for (part.k = 0; part.k < problem.k; part.k += depth) {
       part.depth = smaller(depth, problem.k - part.k);

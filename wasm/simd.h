@@ -336,8 +336,7 @@ INLINE void vcopy(float *to, const float *from, const int n) {
   int i = 0;
   for (; i + VLEN <= n; i += VLEN) vstore(to + i, vload(from + i));
 #if VLEN == 16 && defined(X86)
-  const __mmask16 rest = (__mmask16)((1u << (n - i)) - 1);
-  if (i < n) _mm512_mask_storeu_ps(to + i, rest, _mm512_maskz_loadu_ps(rest, from + i));
+  if (i < n) vstore_part(to + i, vload_part(from + i, n - i), n - i);
 #else
   for (; i + 4 <= n; i += 4) v4_store(to + i, v4_load(from + i));
   for (; i + 2 <= n; i += 2) __builtin_memcpy(to + i, from + i, 2 * sizeof(float));
