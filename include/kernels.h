@@ -52,7 +52,7 @@ void dropout(float *y, const float *x, const uint32_t *rng, int32_t samples, int
 /* y = r + keep(sample) / (1 - drop_path) * gamma[c] * x; gamma optional (1). keep uses element 0 of the sample. */
 void residual(float *y, const float *r, const float *x, const float *gamma, const uint32_t *rng, int32_t samples,
               int32_t rows_per_sample, int32_t dim, float drop_path, int32_t purpose);
-/* dx = keep / (1 - drop_path) * gamma * dy (overwrite); d_gamma[c] += sum of keep / (1 - drop_path) * dy * x (absent when gamma is). */
+/* dx = keep / (1 - drop_path) * gamma * dy (overwrite); d_gamma[c] += sum of keep / (1 - drop_path) * dy * x, optional (absent when gamma is). */
 void residual_grad(float *dx, float *d_gamma, const float *dy, const float *x, const float *gamma, const uint32_t *rng,
                    int32_t samples, int32_t rows_per_sample, int32_t dim, float drop_path, int32_t purpose);
 

@@ -25,7 +25,7 @@ NOINLINE void residual_grad_row(float *dx, float *d_gamma, const float *dy, cons
   int32_t c = 0;
   if (keep == 0) {
     zero_row(dx, dim);
-  } else if (gamma) {
+  } else if (d_gamma) {
     for (; c + VLEN <= dim; c += VLEN) {
       vf g = vmul(vset1(keep), vload(dy + c));
       vstore(dx + c, vmul(g, vload(gamma + c)));
@@ -36,6 +36,9 @@ NOINLINE void residual_grad_row(float *dx, float *d_gamma, const float *dy, cons
       dx[c] = g * gamma[c];
       d_gamma[c] += g * x[c];
     }
+  } else if (gamma) {
+    for (; c + VLEN <= dim; c += VLEN) vstore(dx + c, vmul(vmul(vset1(keep), vload(dy + c)), vload(gamma + c)));
+    for (; c < dim; c++) dx[c] = keep * dy[c] * gamma[c];
   } else {
     for (; c + VLEN <= dim; c += VLEN) vstore(dx + c, vmul(vset1(keep), vload(dy + c)));
     for (; c < dim; c++) dx[c] = keep * dy[c];
@@ -62,13 +65,13 @@ static void residual_grad_task(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
   const residual_args *args = ctx;
   int32_t row = task * args->step, end = smaller(args->rows, row + args->step), dim = args->dim;
-  float *partial = args->gamma ? args->partials + (size_t)task * (size_t)dim : 0;
+  float *partial = args->partials ? args->partials + (size_t)task * (size_t)dim : 0;
   if (partial) zero_row(partial, dim);
   float keep = residual_keep(args, row);
   for (; row < end; row++) {
     if (row % args->rows_per_sample == 0) keep = residual_keep(args, row);
     size_t at = (size_t)row * (size_t)dim;
-    residual_grad_row(args->y + at, partial, args->r + at, args->gamma ? args->x + at : 0, args->gamma, dim, keep);
+    residual_grad_row(args->y + at, partial, args->r + at, partial ? args->x + at : 0, args->gamma, dim, keep);
   }
 }
 
@@ -84,7 +87,7 @@ void residual_grad(float *dx, float *d_gamma, const float *dy, const float *x, c
   int32_t rows = samples * rows_per_sample;
   residual_args args = {dx, 0, dy, x, gamma, rng, rows, rows_per_sample, dim, rows_per_task(rows, dim), drop_path, (uint32_t)purpose};
   int32_t tasks = chunks_of(rows, args.step);
-  if (gamma) args.partials = workspace((size_t)tasks * (size_t)dim * sizeof(float));
+  if (d_gamma) args.partials = workspace((size_t)tasks * (size_t)dim * sizeof(float));
   parallel_for(residual_grad_task, &args, tasks);
-  if (gamma) add_partials(d_gamma, args.partials, tasks, dim);
+  if (d_gamma) add_partials(d_gamma, args.partials, tasks, dim);
 }

@@ -87,7 +87,7 @@ void residual_grad(T* dx, float* d_gamma, const T* dy, const T* x, const float* 
   const DropPath path{rng, rows_per_sample, drop_path, purpose};
   const int32_t rows = samples * rows_per_sample;
   forRows("residual_grad", rows, ResidualGradRow<T>{dx, dy, gamma, dim, path});
-  if (gamma != nullptr) addColumnSums<1>("residual_grad", {d_gamma}, rows, dim, GammaGrad<T>{dy, x, dim, path});
+  if (d_gamma != nullptr) addColumnSums<1>("residual_grad", {d_gamma}, rows, dim, GammaGrad<T>{dy, x, dim, path});
 }
 DATA2VEC_FOR_EACH_TYPE(residual_grad)
 

@@ -50,8 +50,8 @@ export function residualGrad(
   const dxs = memory.floats(dx, samples * perSample);
   const dys = memory.floats(dy, samples * perSample);
   const gammas = optionalFloats(memory, gamma, dim);
-  const xs = gammas && memory.floats(x, samples * perSample);
-  const dGammas = gammas && memory.floats(dGamma, dim);
+  const dGammas = optionalFloats(memory, dGamma, dim);
+  const xs = dGammas && memory.floats(x, samples * perSample);
   const sums = new Float64Array(dim);
   const keep = keepFactors(dropPath > 0 ? memory.words(rng, 4) : undefined, dropPath, purpose);
   for (let s = 0; s < samples; s++) {
