@@ -58,6 +58,8 @@ INLINE vu vle(vf a, vf b) { return wasm_f32x4_le(a, b); }
 INLINE vu veq(vf a, vf b) { return wasm_f32x4_eq(a, b); }
 /* Unsigned a >= b. */
 INLINE vu vge_u32(vu a, vu b) { return wasm_u32x4_ge(a, b); }
+/* Whether a lane of the mask is set. */
+INLINE int vany(vu mask) { return wasm_v128_any_true(mask); }
 /* mask ? a : b */
 INLINE vf vselect(vu mask, vf a, vf b) { return wasm_v128_bitselect(a, b, mask); }
 /* mask ? a : 0 */
@@ -171,6 +173,17 @@ INLINE vu vlt(vf a, vf b) { return (vu)(a < b); }
 INLINE vu vle(vf a, vf b) { return (vu)(a <= b); }
 INLINE vu veq(vf a, vf b) { return (vu)(a == b); }
 INLINE vu vge_u32(vu a, vu b) { return (vu)(a >= b); }
+#if defined(X86) && VLEN == 16
+INLINE int vany(vu mask) { return _mm512_movepi32_mask((__m512i)mask) != 0; }
+#elif defined(X86)
+INLINE int vany(vu mask) { return X86(movemask_ps)(vfrom_bits(mask)) != 0; }
+#else
+INLINE int vany(vu mask) {
+  uint32_t any = 0;
+  for (int i = 0; i < VLEN; i++) any |= mask[i];
+  return any != 0;
+}
+#endif
 #if defined(X86) && VLEN < 16
 INLINE vf vselect(vu mask, vf a, vf b) { return X86(blendv_ps)(b, a, vfrom_bits(mask)); }
 #else

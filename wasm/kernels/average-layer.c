@@ -1,6 +1,7 @@
 /* averageLayer: adds one normalised teacher layer to the target. */
 #define NORMALIZE_ROWS 1
 #define NORMALIZE_CHANNELS 2
+#define CHANNEL_VECTORS 4 /* vectors of channels that are normalised over the tokens together: a few cache lines of each token */
 
 typedef struct {
   float *target;
@@ -43,33 +44,46 @@ static void average_layer_norm(void *ctx, int32_t task, int32_t thread) {
   average_rows(ctx, task, 1);
 }
 
-/* `lanes` <= VLEN channels of one sample, over its tokens from `first` on. */
-NOINLINE void average_channels(float *target, const float *x, const average_layer_args *args, int32_t lanes) {
+/* `vectors` vectors of channels of one sample, over its tokens from `first` on; `lanes` < VLEN only of one. */
+INLINE void average_channels(float *target, const float *x, const average_layer_args *args, const int vectors, int32_t lanes) {
   int32_t tokens = args->tokens - args->first, dim = args->dim;
-  vf shift = lanes == VLEN ? vload(x) : vload_part(x, lanes), sum = vzero(), squares = vzero();
+  vf mean[CHANNEL_VECTORS], factor[CHANNEL_VECTORS], sum[CHANNEL_VECTORS], squares[CHANNEL_VECTORS];
+#define EACH_VECTOR _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
+#define LOAD(p) (lanes == VLEN ? vload((p) + v * VLEN) : vload_part((p) + v * VLEN, lanes))
+  EACH_VECTOR sum[v] = squares[v] = vzero();
   for (int32_t t = 0; t < tokens; t++) {
     const float *row = x + (size_t)t * dim;
-    sum = vadd(sum, vsub(lanes == VLEN ? vload(row) : vload_part(row, lanes), shift));
+    EACH_VECTOR sum[v] = vadd(sum[v], vsub(LOAD(row), LOAD(x)));
   }
-  vf mean = vadd(shift, vdiv(sum, vset1((float)tokens)));
+  EACH_VECTOR mean[v] = vadd(LOAD(x), vdiv(sum[v], vset1((float)tokens)));
   for (int32_t t = 0; t < tokens; t++) {
     const float *row = x + (size_t)t * dim;
-    vf d = vsub(lanes == VLEN ? vload(row) : vload_part(row, lanes), mean);
-    squares = vfma(d, d, squares);
+    EACH_VECTOR {
+      vf d = vsub(LOAD(row), mean[v]);
+      squares[v] = vfma(d, d, squares[v]);
+    }
   }
-  vf variance = vdiv(squares, vset1((float)tokens));
-  vf factor = vdiv(vset1(args->scale), vsqrt(vadd(variance, vset1(args->eps))));
+  EACH_VECTOR {
+    vf variance = vdiv(squares[v], vset1((float)tokens));
+    factor[v] = vdiv(vset1(args->scale), vsqrt(vadd(variance, vset1(args->eps))));
+  }
   for (int32_t t = 0; t < tokens; t++) {
     const float *row = x + (size_t)t * dim;
     float *to = target + (size_t)t * dim;
-    if (lanes == VLEN) {
-      vf before = args->accumulate ? vload(to) : vzero();
-      vstore(to, vfma(vsub(vload(row), mean), factor, before));
-    } else {
-      vf before = args->accumulate ? vload_part(to, lanes) : vzero();
-      vstore_part(to, vfma(vsub(vload_part(row, lanes), mean), factor, before), lanes);
+    EACH_VECTOR {
+      vf y = vfma(vsub(LOAD(row), mean[v]), factor[v], args->accumulate ? LOAD(to) : vzero());
+      if (lanes == VLEN) vstore(to + v * VLEN, y);
+      else vstore_part(to + v * VLEN, y, lanes);
     }
   }
+#undef EACH_VECTOR
+#undef LOAD
+}
+NOINLINE void average_channel_group(float *target, const float *x, const average_layer_args *args) {
+  average_channels(target, x, args, CHANNEL_VECTORS, VLEN);
+}
+NOINLINE void average_channel_rest(float *target, const float *x, const average_layer_args *args, int32_t lanes) {
+  average_channels(target, x, args, 1, lanes);
 }
 
 static void average_instance_norm(void *ctx, int32_t b, int32_t thread) {
@@ -78,8 +92,10 @@ static void average_instance_norm(void *ctx, int32_t b, int32_t thread) {
   size_t start = (size_t)b * args->tokens * args->dim, used = start + (size_t)args->first * args->dim;
   if (!args->accumulate) zero_row(args->target + start, args->first * args->dim);
   if (args->first >= args->tokens) return;
-  for (int32_t c = 0; c < args->dim; c += VLEN)
-    average_channels(args->target + used + c, args->x + used + c, args, smaller(VLEN, args->dim - c));
+  int32_t c = 0;
+  for (; c + CHANNEL_VECTORS * VLEN <= args->dim; c += CHANNEL_VECTORS * VLEN)
+    average_channel_group(args->target + used + c, args->x + used + c, args);
+  for (; c < args->dim; c += VLEN) average_channel_rest(args->target + used + c, args->x + used + c, args, smaller(VLEN, args->dim - c));
 }
 
 void average_layer(float *target, const float *x, int32_t batch, int32_t tokens, int32_t dim, int32_t first, int32_t normalization,

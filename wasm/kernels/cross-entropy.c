@@ -8,20 +8,27 @@ typedef struct {
   float normalizer;
 } cross_entropy_args;
 
-/* Up to VLEN floats, with `fill` in the lanes beyond n. */
-INLINE vf load_some(const float *p, int32_t n, float fill) {
-  if (n >= VLEN) return vload(p);
-  float lanes[VLEN];
-  for (int32_t i = 0; i < VLEN; i++) lanes[i] = i < n ? p[i] : fill;
-  return vload(lanes);
+/* Up to VLEN floats, then zeros; and the store that goes with it. */
+INLINE vf load_some(const float *p, int32_t n) { return n >= VLEN ? vload(p) : vload_part(p, n); }
+INLINE void store_some(float *p, vf v, int32_t n) {
+  if (n >= VLEN) vstore(p, v);
+  else vstore_part(p, v, n);
 }
 
 /* Where the largest element of a row comes first. */
 NOINLINE int32_t first_largest(const float *x, int32_t n) {
-  vf largest = vset1(-F32_INFINITY);
-  for (int32_t i = 0; i < n; i += VLEN) largest = vmax(largest, load_some(x + i, n - i, -F32_INFINITY));
-  float value = vlargest(largest);
-  for (int32_t i = 0; i < n; i++)
+  float value = -F32_INFINITY;
+  int32_t i = 0;
+  if (n >= VLEN) {
+    vf largest = vset1(value), second = largest;
+    for (; i + 2 * VLEN <= n; i += 2 * VLEN) largest = vmax(largest, vload(x + i)), second = vmax(second, vload(x + i + VLEN));
+    if (i + VLEN <= n) largest = vmax(largest, vload(x + i));
+    value = vlargest(vmax(vmax(largest, second), vload(x + n - VLEN)));
+    for (i = 0; i + VLEN <= n && !vany(veq(vload(x + i), vset1(value)));) i += VLEN;
+  } else {
+    for (int32_t k = 0; k < n; k++) value = x[k] > value ? x[k] : value;
+  }
+  for (; i < n; i++)
     if (x[i] == value) return i;
   return 0;
 }
@@ -30,11 +37,16 @@ typedef struct {
   float exponentials, mass, product; /* sums of exp(x - largest), target and target * (x - largest) */
 } row_sums;
 
-NOINLINE row_sums cross_entropy_sums(const float *x, const float *target, int32_t n, float largest) {
+/* Leaves the exponentials in e. */
+NOINLINE row_sums cross_entropy_sums(float *e, const float *x, const float *target, int32_t n, float largest) {
   vf exponentials = vzero(), mass = vzero(), product = vzero();
   for (int32_t i = 0; i < n; i += VLEN) {
-    vf d = vsub(load_some(x + i, n - i, -F32_INFINITY), vset1(largest)), t = load_some(target + i, n - i, 0);
-    exponentials = vadd(exponentials, vexp_negative(d));
+    /* Of the next row: the processor looks ahead no further than a page. */
+    __builtin_prefetch(x + n + i);
+    __builtin_prefetch(target + n + i);
+    vf d = vsub(load_some(x + i, n - i), vset1(largest)), t = load_some(target + i, n - i), exponential = vexp_negative(d);
+    store_some(e + i, exponential, n - i);
+    exponentials = vadd(exponentials, n - i >= VLEN ? exponential : vload_part(e + i, n - i));
     mass = vadd(mass, t);
     /* A class that isn't wanted counts for nothing even where its logit is -infinity. */
     product = vadd(product, vselect(veq(t, vzero()), vzero(), vmul(t, d)));
@@ -42,13 +54,12 @@ NOINLINE row_sums cross_entropy_sums(const float *x, const float *target, int32_
   return (row_sums){vsum(exponentials), vsum(mass), vsum(product)};
 }
 
-/* d = (mass * exp(x - shift) - target) / normalizer */
-NOINLINE void cross_entropy_grad_row(float *d, const float *x, const float *target, int32_t n, float shift, float mass, float normalizer) {
+/* d = (share * d - target) / normalizer, d being exponentials, and share the mass of the targets over their sum. */
+NOINLINE void cross_entropy_grad_row(float *d, const float *target, int32_t n, float share, float normalizer) {
+  vf exponential_factor = vset1(share / normalizer), target_factor = vset1(1.0f / normalizer);
   for (int32_t i = 0; i < n; i += VLEN) {
-    vf probability = vexp_negative(vsub(load_some(x + i, n - i, 0), vset1(shift)));
-    vf gradient = vdiv(vsub(vmul(vset1(mass), probability), load_some(target + i, n - i, 0)), vset1(normalizer));
-    if (n - i >= VLEN) vstore(d + i, gradient);
-    else vstore_part(d + i, gradient, n - i);
+    vf target_part = vmul(target_factor, load_some(target + i, n - i));
+    store_some(d + i, vsub(vmul(exponential_factor, load_some(d + i, n - i)), target_part), n - i);
   }
 }
 
@@ -59,12 +70,12 @@ static void cross_entropy_task(void *ctx, int32_t task, int32_t thread) {
   double loss = 0;
   for (int32_t r = task * args->chunk; r < end; r++) {
     const float *logits = args->logits + (size_t)r * n, *targets = args->targets + (size_t)r * n;
+    float *d_logits = args->d_logits + (size_t)r * n;
     int32_t best = first_largest(logits, n), wanted = first_largest(targets, n);
-    row_sums sums = cross_entropy_sums(logits, targets, n, logits[best]);
-    float log_sum = log1(sums.exponentials);
-    loss += (double)sums.mass * log_sum - sums.product;
+    row_sums sums = cross_entropy_sums(d_logits, logits, targets, n, logits[best]);
+    loss += (double)sums.mass * log1(sums.exponentials) - sums.product;
     correct += best == wanted && targets[wanted] > 0;
-    cross_entropy_grad_row(args->d_logits + (size_t)r * n, logits, targets, n, logits[best] + log_sum, sums.mass, args->normalizer);
+    cross_entropy_grad_row(d_logits, targets, n, sums.mass / sums.exponentials, args->normalizer);
   }
   args->loss[task] = loss;
   args->correct[task] = correct;

@@ -60,17 +60,15 @@ static void regression_task(void *ctx, int32_t task, int32_t thread) {
   args->loss[task] = loss;
 }
 
-/* The mean over channels of sqrt(unbiased variance + 1e-6), from sums and sums of squares of `count` rows. */
-static float mean_deviation(const float *moments, int32_t tasks, int32_t dim, int32_t count) {
+/* The mean over channels of sqrt(unbiased variance + 1e-6), from sums and sums of squares of `count` rows; sums: 2 * dim for scratch. */
+static float mean_deviation(double *sums, const float *moments, int32_t tasks, int32_t dim, int32_t count) {
   if (count < 2) return 0;
+  for (int32_t i = 0; i < 2 * dim; i++) sums[i] = 0;
+  for (int32_t task = 0; task < tasks; task++, moments += 4 * (size_t)dim)
+    for (int32_t i = 0; i < 2 * dim; i++) sums[i] += moments[i];
   double total = 0;
   for (int32_t c = 0; c < dim; c++) {
-    double sum = 0, squares = 0;
-    for (int32_t task = 0; task < tasks; task++) {
-      sum += moments[(size_t)task * 4 * dim + c];
-      squares += moments[(size_t)task * 4 * dim + dim + c];
-    }
-    double variance = (squares - sum * sum / count) / (count - 1);
+    double variance = (sums[dim + c] - sums[c] * sums[c] / count) / (count - 1);
     total += __builtin_sqrt((variance > 0 ? variance : variance < 0 ? 0 : variance) + VARIANCE_EPSILON);
   }
   return (float)(total / dim);
@@ -81,14 +79,17 @@ void regression(float *stats, float *d_prediction, const float *prediction, cons
   int32_t count = 0, origin = 0, chunk = rows_per_task(rows, dim), tasks = chunks_of(rows, chunk);
   for (int32_t r = rows - 1; r >= 0; r--)
     if (index[r] >= 0) count++, origin = r;
-  double *loss = workspace((size_t)tasks * (sizeof(double) + 4 * (size_t)dim * sizeof(float)));
+  /* The moments first: where dim is a multiple of VLEN, none of their vectors crosses a cache line. */
+  size_t count_of_moments = 4 * (size_t)tasks * (size_t)dim;
+  float *moments = workspace(count_of_moments * sizeof(float) + (2 * (size_t)dim + (size_t)tasks) * sizeof(double));
+  double *sums = (double *)(moments + count_of_moments), *loss = sums + 2 * dim;
   float factor = scale / normalizer[0];
-  regression_args args = {d_prediction, prediction, target, index, (float *)(loss + tasks), loss, rows, dim, chunk, origin, beta, factor};
+  regression_args args = {d_prediction, prediction, target, index, moments, loss, rows, dim, chunk, origin, beta, factor};
   parallel_for(regression_task, &args, tasks);
   double total = 0;
   for (int32_t task = 0; task < tasks; task++) total += loss[task];
   stats[0] = (float)(factor * total);
-  stats[1] = mean_deviation(args.moments, tasks, dim, count);
-  stats[2] = mean_deviation(args.moments + 2 * dim, tasks, dim, count);
+  stats[1] = mean_deviation(sums, moments, tasks, dim, count);
+  stats[2] = mean_deviation(sums, moments + 2 * dim, tasks, dim, count);
   stats[3] = (float)count;
 }
