@@ -9,7 +9,10 @@
 #include "simd.h"
 
 /* MR x 2 vectors of C, two of B and one of A fill the vector registers: 16, but 32 of AVX-512 and NEON. */
-#if VLEN == 16 || defined(__aarch64__)
+#if VLEN == 16
+#define MR 14
+#define MC (10 * MR)
+#elif defined(__aarch64__)
 #define MR 14
 #define MC (20 * MR)
 #elif defined(FUSED)
@@ -20,15 +23,16 @@
 #define MC (24 * MR)
 #endif
 #define NR (2 * VLEN)
-#define KC (VLEN == 4 ? 400 : 256) /* most depth of a block: a panel of B (KC x NR) stays in the first-level cache */
-#define NC_MAX 192             /* columns of a task that packs them for itself: a block of B stays in the second-level cache too */
+#define KC (VLEN == 8 ? 256 : 400) /* most depth of a block: a panel of A (MR x KC) or B (KC x NR) stays in the first-level cache */
+#define KEEPS_A (MR < NR && VLEN != 8) /* which: the narrower ones; of AVX2, B's were measured to be faster */
+#define NC_MAX 192             /* columns of a task that packs them for itself: a block of B stays in the second-level cache */
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define TASKS_PER_THREAD 4     /* wanted, so that threads share them evenly; how C is split changes no element's sum */
 #define A_AHEAD (16 * MR)      /* how far ahead panels are asked for, where multiply-adds run faster than what the processor fetches unasked */
-#define B_AHEAD (4 * NR)
+#define B_AHEAD (12 * NR)
 #define PACK_GROUP 8           /* panels packed together */
 #define PACK_TASK 32768        /* elements that one task packs */
-#define SHARED_MAX (4 << 20)   /* elements of a factor packed at a time for all tasks */
+#define SHARED_MAX (1 << 20)   /* elements of a factor packed at a time for all tasks: the caches that all threads share hold some of them */
 
 /* The depth of blocks, equal but for the last, that cover `depth`. */
 INLINE int32_t block_depth(int32_t depth) { return chunks_of(depth, larger(1, chunks_of(depth, KC))); }
@@ -181,23 +185,35 @@ static void pack_b(float *to, operand b, int32_t column, int32_t columns, int32_
   for (; j < columns; j += NR) pack_b_panel(to + (size_t)j * (size_t)depth, b, column + j, columns - j, k, depth);
 }
 
-/* c = init + a · b for packed blocks of any size; init_stride 0 repeats one row, a NULL init is zero. */
+/*
+ * c = init + a · b for packed blocks of any size; init_stride 0 repeats one row, a NULL init is zero. The panels of one factor stay in the
+ * first-level cache in turn, while those of the other pass by.
+ */
+INLINE void gemm_at(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t rows,
+                    int32_t columns, int32_t depth, int32_t i, int32_t j) {
+  static const float zeros[NR];
+  float *tile = c + (size_t)i * c_stride + j;
+  const float *tile_init = init ? init + (size_t)i * init_stride + j : zeros;
+  a += (size_t)i * (size_t)depth, b += (size_t)j * (size_t)depth;
+  if (i + MR <= rows && j + NR <= columns) {
+    gemm_tile(tile, c_stride, tile_init, init ? init_stride : 0, a, b, depth);
+  } else {
+    gemm_edge(tile, c_stride, tile_init, init ? init_stride : 0, a, b, depth, smaller(rows - i, MR), smaller(columns - j, NR));
+  }
+}
 static void gemm_block(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t rows,
                        int32_t columns, int32_t depth) {
-  static const float zeros[NR];
-  int32_t panel_size = depth * NR, share = chunks_of(panel_size, chunks_of(rows, MR));
-  for (int32_t j = 0; j < columns; j += NR, b += panel_size) {
-    for (int32_t i = 0, next = panel_size; i < rows; i += MR, next += share) {
-      for (int32_t e = 0; e < share; e += 16) __builtin_prefetch(b + next + e, 0, 2);
-      const float *tile_init = init ? init + (size_t)i * init_stride + j : zeros;
-      size_t stride = init ? init_stride : 0;
-      float *tile = c + (size_t)i * c_stride + j;
-      const float *panel = a + (size_t)i * (size_t)depth;
-      if (i + MR <= rows && j + NR <= columns) {
-        gemm_tile(tile, c_stride, tile_init, stride, panel, b, depth);
-      } else {
-        gemm_edge(tile, c_stride, tile_init, stride, panel, b, depth, smaller(rows - i, MR), smaller(columns - j, NR));
-      }
+  if (KEEPS_A) {
+    for (int32_t i = 0; i < rows; i += MR)
+      for (int32_t j = 0; j < columns; j += NR) gemm_at(c, c_stride, init, init_stride, a, b, rows, columns, depth, i, j);
+    return;
+  }
+  int32_t share = chunks_of(depth * NR, chunks_of(rows, MR));
+  for (int32_t j = 0; j < columns; j += NR) {
+    const float *next = b + (size_t)(j + NR) * (size_t)depth;
+    for (int32_t i = 0; i < rows; i += MR, next += share) {
+      for (int32_t e = 0; e < share; e += 16) __builtin_prefetch(next + e, 0, 2);
+      gemm_at(c, c_stride, init, init_stride, a, b, rows, columns, depth, i, j);
     }
   }
 }
@@ -257,12 +273,14 @@ static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
   int32_t row = part->row + task % part->row_blocks * part->row_step, rows = smaller(part->row_step, part->row_end - row);
   int32_t column = part->column + task / part->row_blocks * part->column_step, columns = smaller(part->column_step, part->column_end - column);
   float *own = part->own + (size_t)thread * part->own_size;
+  /* A panel of A that is used as soon as it is packed never leaves the first-level cache. */
+  const int32_t step = KEEPS_A && !part->shares_a && p->a.k_contiguous ? MR : MC;
   for (int32_t k = 0; k < part->depth; k += part->depth_step) {
     int32_t depth = smaller(part->depth_step, part->depth - k);
     int adds = p->accumulate || part->k + k > 0;
     if (part->shares_a) pack_b(own, p->b, column, columns, part->k + k, depth);
-    for (int32_t i = row; i < row + rows; i += MC) {
-      int32_t block = smaller(MC, row + rows - i);
+    for (int32_t i = row; i < row + rows; i += step) {
+      int32_t block = smaller(step, row + rows - i);
       float *c = p->c + (size_t)i * (size_t)p->n + column;
       const float *init = adds ? c : p->bias ? p->bias + column : NULL;
       if (!part->shares_a) pack_a(own, p->a, i, block, part->k + k, depth);
