@@ -5,6 +5,9 @@
 #include "parallel.h"
 #include "simd.h"
 
+/* How far ahead a kernel asks for what it writes, where its sums keep the processor's queue of stores full of their own. */
+#define STORE_AHEAD 128
+
 /* Rows of one task: some 16,384 elements, but never so few that there are more than 64 tasks. */
 INLINE int32_t rows_per_task(int32_t rows, int32_t dim) { return larger(chunks_of(rows, 64), chunks_of(16384, larger(dim, 1))); }
 

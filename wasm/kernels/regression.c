@@ -31,6 +31,7 @@ NOINLINE float regression_row(const regression_args *args, float *moments, int32
     vu bent = vand(bends, vle(bend, size)); /* not for NaN, which then goes on into the gradient */
     vf curved = vmul(curve, z), sign = vfrom_bits(vor(vand(vbits(z), sign_bit), vbits(vset1(1.0f))));
     losses = vadd(losses, vselect(bent, vsub(size, vmul(half, bend)), vmul(half, vmul(curved, z))));
+    __builtin_prefetch(d + c + STORE_AHEAD, 1);
     vstore(d + c, vmul(factor, vselect(bent, sign, curved)));
     add_moments(moments, dim, c, vsub(prediction, vload(p0 + c)));
     add_moments(moments + 2 * dim, dim, c, vsub(target, vload(t0 + c)));

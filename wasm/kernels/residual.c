@@ -28,6 +28,7 @@ NOINLINE void residual_grad_row(float *dx, float *d_gamma, const float *dy, cons
   } else if (d_gamma) {
     for (; c + VLEN <= dim; c += VLEN) {
       vf g = vmul(vset1(keep), vload(dy + c));
+      __builtin_prefetch(dx + c + STORE_AHEAD, 1);
       vstore(dx + c, vmul(g, vload(gamma + c)));
       vstore(d_gamma + c, vfma(g, vload(x + c), vload(d_gamma + c)));
     }
