@@ -185,10 +185,7 @@ static void pack_b(float *to, operand b, int32_t column, int32_t columns, int32_
   for (; j < columns; j += NR) pack_b_panel(to + (size_t)j * (size_t)depth, b, column + j, columns - j, k, depth);
 }
 
-/*
- * c = init + a · b for packed blocks of any size; init_stride 0 repeats one row, a NULL init is zero. The panels of one factor stay in the
- * first-level cache in turn, while those of the other pass by.
- */
+/* The tile at (i, j) of gemm_block. */
 INLINE void gemm_at(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t rows,
                     int32_t columns, int32_t depth, int32_t i, int32_t j) {
   static const float zeros[NR];
@@ -201,6 +198,10 @@ INLINE void gemm_at(float *c, size_t c_stride, const float *init, size_t init_st
     gemm_edge(tile, c_stride, tile_init, init ? init_stride : 0, a, b, depth, smaller(rows - i, MR), smaller(columns - j, NR));
   }
 }
+/*
+ * c = init + a · b for packed blocks of any size; init_stride 0 repeats one row, a NULL init is zero. The panels of one factor stay in the
+ * first-level cache in turn, while those of the other pass by.
+ */
 static void gemm_block(float *c, size_t c_stride, const float *init, size_t init_stride, const float *a, const float *b, int32_t rows,
                        int32_t columns, int32_t depth) {
   if (KEEPS_A) {

@@ -273,6 +273,12 @@ INLINE void vstore_part(float *p, vf v, int32_t n) {
   for (int32_t i = 0; i < n; i++) p[i] = lanes[i];
 #endif
 }
+/* The same for any n above 0: a whole vector from VLEN on. */
+INLINE vf vload_upto(const float *p, int32_t n) { return n >= VLEN ? vload(p) : vload_part(p, n); }
+INLINE void vstore_upto(float *p, vf v, int32_t n) {
+  if (n >= VLEN) vstore(p, v);
+  else vstore_part(p, v, n);
+}
 /* The largest lane. */
 INLINE float vlargest(vf v) {
   float lanes[VLEN];

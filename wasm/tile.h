@@ -104,16 +104,9 @@ static void product_rows(product p, int32_t rows, int32_t vectors) {
 /* A square of transpose of which only some rows and columns exist; writes `lanes` of each column. */
 INLINE void transpose_part(float *y, int32_t y_step, const float *x, int32_t x_step, int32_t rows, int32_t columns, int32_t lanes) {
   vf square[VLEN];
-  for (int32_t i = 0; i < VLEN; i++) {
-    const float *row = x + (size_t)i * x_step;
-    square[i] = i >= rows ? vzero() : columns < VLEN ? vload_part(row, columns) : vload(row);
-  }
+  for (int32_t i = 0; i < VLEN; i++) square[i] = i < rows ? vload_upto(x + (size_t)i * x_step, columns) : vzero();
   vtranspose(square);
-  for (int32_t i = 0; i < VLEN && i < columns; i++) {
-    float *to = y + (size_t)i * y_step;
-    if (lanes < VLEN) vstore_part(to, square[i], lanes);
-    else vstore(to, square[i]);
-  }
+  for (int32_t i = 0; i < VLEN && i < columns; i++) vstore_upto(y + (size_t)i * y_step, square[i], lanes);
 }
 
 /* y[c * y_step + r] = x[r * x_step + c] for r < rows, c < columns, and 0 for r in rows .. padded_rows - 1. */

@@ -49,7 +49,7 @@ INLINE void average_channels(float *target, const float *x, const average_layer_
   int32_t tokens = args->tokens - args->first, dim = args->dim;
   vf mean[CHANNEL_VECTORS], factor[CHANNEL_VECTORS], sum[CHANNEL_VECTORS], squares[CHANNEL_VECTORS];
 #define EACH_VECTOR _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
-#define LOAD(p) (lanes == VLEN ? vload((p) + v * VLEN) : vload_part((p) + v * VLEN, lanes))
+#define LOAD(p) vload_upto((p) + v * VLEN, lanes)
   EACH_VECTOR sum[v] = squares[v] = vzero();
   for (int32_t t = 0; t < tokens; t++) {
     const float *row = x + (size_t)t * dim;
@@ -72,8 +72,7 @@ INLINE void average_channels(float *target, const float *x, const average_layer_
     float *to = target + (size_t)t * dim;
     EACH_VECTOR {
       vf y = vfma(vsub(LOAD(row), mean[v]), factor[v], args->accumulate ? LOAD(to) : vzero());
-      if (lanes == VLEN) vstore(to + v * VLEN, y);
-      else vstore_part(to + v * VLEN, y, lanes);
+      vstore_upto(to + v * VLEN, y, lanes);
     }
   }
 #undef EACH_VECTOR

@@ -8,13 +8,6 @@ typedef struct {
   float normalizer;
 } cross_entropy_args;
 
-/* Up to VLEN floats, then zeros; and the store that goes with it. */
-INLINE vf load_some(const float *p, int32_t n) { return n >= VLEN ? vload(p) : vload_part(p, n); }
-INLINE void store_some(float *p, vf v, int32_t n) {
-  if (n >= VLEN) vstore(p, v);
-  else vstore_part(p, v, n);
-}
-
 /* Where the largest element of a row comes first. */
 NOINLINE int32_t first_largest(const float *x, int32_t n) {
   float value = -F32_INFINITY;
@@ -44,8 +37,8 @@ NOINLINE row_sums cross_entropy_sums(float *e, const float *x, const float *targ
     /* Of the next row: the processor looks ahead no further than a page. */
     __builtin_prefetch(x + n + i);
     __builtin_prefetch(target + n + i);
-    vf d = vsub(load_some(x + i, n - i), vset1(largest)), t = load_some(target + i, n - i), exponential = vexp_negative(d);
-    store_some(e + i, exponential, n - i);
+    vf d = vsub(vload_upto(x + i, n - i), vset1(largest)), t = vload_upto(target + i, n - i), exponential = vexp_negative(d);
+    vstore_upto(e + i, exponential, n - i);
     exponentials = vadd(exponentials, n - i >= VLEN ? exponential : vload_part(e + i, n - i));
     mass = vadd(mass, t);
     /* A class that isn't wanted counts for nothing even where its logit is -infinity. */
@@ -58,8 +51,8 @@ NOINLINE row_sums cross_entropy_sums(float *e, const float *x, const float *targ
 NOINLINE void cross_entropy_grad_row(float *d, const float *target, int32_t n, float share, float normalizer) {
   vf exponential_factor = vset1(share / normalizer), target_factor = vset1(1.0f / normalizer);
   for (int32_t i = 0; i < n; i += VLEN) {
-    vf target_part = vmul(target_factor, load_some(target + i, n - i));
-    store_some(d + i, vsub(vmul(exponential_factor, load_some(d + i, n - i)), target_part), n - i);
+    vf target_part = vmul(target_factor, vload_upto(target + i, n - i));
+    vstore_upto(d + i, vsub(vmul(exponential_factor, vload_upto(d + i, n - i)), target_part), n - i);
   }
 }
 
