@@ -45,17 +45,6 @@ typedef struct {
 } operand;
 
 /*
- * Hides two values from LLVM's reordering. V8 has 15 vector registers, and schedules loads early unless the order of loads equals the
- * order of the loop's variables: with each row's load right before its multiply-adds, rows ascending, nothing spills. Hiding the
- * pointers keeps the offsets of loads in the instructions. Without either, half of the speed is lost.
- */
-#ifdef __wasm__
-#define KEEP_ORDER(x, y) __asm__ volatile("" : "+r"(x), "+r"(y)::"memory")
-#else
-#define KEEP_ORDER(x, y)
-#endif
-
-/*
  * How a tile takes `init` in. Natively it is added last, so that nothing waits for it, and its lines are on their way until then; V8 wants
  * it loaded first, or it spills the sums.
  */
@@ -89,6 +78,7 @@ NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t ini
 #define ROWS(X) X(0) X(1) X(2) X(3) X(4)
 #endif
   ROWS(START_ROW)
+  RELOAD(a, b);
   for (; k > 0; --k) {
     vf b0 = vload(b), b1 = vload(b + VLEN);
     if (VLEN == 16) {

@@ -1,6 +1,7 @@
 /* The engine as one translation unit, which compiles far faster than one per kernel. */
 #include "kernels.h"
 #include "gemm.h"
+#include "head-rows.h"
 #include "math.h"
 #include "parallel.h"
 #include "philox.h"

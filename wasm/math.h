@@ -40,7 +40,7 @@ INLINE vf vexp_negative(vf x) {
   const vf log2_e = vset1(1.44269504f), round_magic = vset1(0x1.8p23f);
   vf shifted = vfma(x, log2_e, round_magic), minus_n = vsub(round_magic, shifted), r = vfma(x, log2_e, minus_n);
   vf y = vfma(r, vpoly(r, q, 4), vset1(1.0f));
-  return vselect(vlt(x, vset1(-44.0f)), vzero(), vfrom_bits(vadd_u32(vbits(y), vshl(vbits(shifted), 23))));
+  return vdrop_below(x, -44.0f, vfrom_bits(vadd_u32(vbits(y), vshl(vbits(shifted), 23))));
 }
 
 /* ln x, within 0.9 ulp; -infinity at 0 and for denormals, NaN below 0. */

@@ -248,7 +248,32 @@ INLINE void v4_store(float *p, v4 v) { *(v4_unaligned *)p = v; }
 #define V4_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #endif
 
+/*
+ * V8 has 15 vector registers, and half of the speed of a tile of sums is lost when it spills some. It schedules loads early unless each
+ * row's load stands right before its multiply-adds and rows are stored in the order of the loop: KEEP_ORDER hides two values from LLVM's
+ * reordering. Pointers, hidden so, keep the offsets of loads in the instructions; and V8 clears their upper halves in each iteration unless
+ * they were read from memory: RELOAD.
+ */
+#ifdef __wasm__
+#define KEEP_ORDER(x, y) __asm__ volatile("" : "+r"(x), "+r"(y)::"memory")
+#define RELOAD(a, b)                                                                                                            \
+  const float *volatile pointers[] = {a, b};                                                                                    \
+  a = pointers[0], b = pointers[1]
+#else
+#define KEEP_ORDER(x, y)
+#define RELOAD(a, b)
+#endif
+
 INLINE vf vzero(void) { return vset1(0.0f); }
+
+/* x < limit ? 0 : a */
+INLINE vf vdrop_below(vf x, float limit, vf a) {
+#if VLEN == 16 && defined(X86)
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, vset1(limit), _CMP_NLT_UQ), a);
+#else
+  return vdrop(vlt(x, vset1(limit)), a);
+#endif
+}
 
 /* The first n < VLEN floats of p, then zeros. */
 INLINE vf vload_part(const float *p, int32_t n) {

@@ -1,9 +1,9 @@
 /*
- * Small matrix products from registers: up to 6 rows by 2 vectors, the shape that fills 16 vector registers.
+ * Small matrix products from registers: up to 6 rows by 2 vectors, the shape that fills 16 vector registers, or 12 by 2 where there are 32.
  *
  *   c[r][lane] = (accumulate ? c[r][lane] : 0) + sum over k of a(r, k) * b[k][lane]
  *
- * product_columns reads a(r, k) = a[k * a_step + r]; product_rows reads a(r, k) = a[r * ROW_STEP + k].
+ * product_columns reads a(r, k) = a[k][r], product_rows a[r][k]. The rows of all matrices are ROW_STEP floats apart.
  */
 #ifndef DATA2VEC_TILE_H
 #define DATA2VEC_TILE_H
@@ -16,89 +16,86 @@
 #else
 #define TILE_ROWS 5
 #endif
+#if VLEN == 16 || defined(__aarch64__)
+#define TALL_ROWS 12
+#endif
 #define TILE_LANES (2 * VLEN)
 #define ROW_STEP 64
 
-/*
- * Hides two values from LLVM's reordering: V8 spills its registers unless each row's load stands right before its multiply-adds, and wants
- * the offsets of loads in the instructions (see gemm.h).
- */
-#ifdef __wasm__
-#define PIN(x, y) __asm__ volatile("" : "+r"(x), "+r"(y)::"memory")
-#else
-#define PIN(x, y)
-#endif
-
-typedef struct {
-  float *c;
-  const float *a, *b;
-  int32_t c_step, a_step, b_step, k, accumulate;
-} product;
-
-INLINE void tile_product(const product *p, const int rows, const int vectors, const int32_t a_row, const int32_t a_step) {
-  const float *a = p->a, *b = p->b;
-  const int32_t b_step = p->b_step, c_step = p->c_step;
-  float *c = p->c;
-  vf sum[6][2];
-#pragma GCC unroll 6
+INLINE void tile_product(float *c, const float *a, const float *b, int32_t k, int32_t accumulate, const int rows, const int vectors,
+                         const int a_row, const int a_step) {
+  vf sum[12][2];
+#pragma GCC unroll 12
   for (int r = 0; r < rows; r++) {
-    sum[r][0] = p->accumulate ? vload(c + r * c_step) : vzero();
-    sum[r][1] = vectors > 1 && p->accumulate ? vload(c + r * c_step + VLEN) : vzero();
+    sum[r][0] = accumulate ? vload(c + r * ROW_STEP) : vzero();
+    sum[r][1] = vectors > 1 && accumulate ? vload(c + r * ROW_STEP + VLEN) : vzero();
   }
-  for (int32_t k = p->k; k > 0; --k) {
+  RELOAD(a, b);
+  for (; k > 0; --k) {
     vf b0 = vload(b), b1 = vectors > 1 ? vload(b + VLEN) : b0;
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int r = 0; r < rows; r++) {
       vf factor = vset1(a[r * a_row]);
       if (vectors > 1) sum[r][1] = vfma(factor, b1, sum[r][1]);
       sum[r][0] = vfma(factor, b0, sum[r][0]);
-      PIN(sum[r][1], sum[r][0]);
+      KEEP_ORDER(sum[r][1], sum[r][0]);
     }
     a += a_step;
-    b += b_step;
-    PIN(a, b);
+    b += ROW_STEP;
+    KEEP_ORDER(a, b);
   }
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (int r = 0; r < rows; r++) {
-    vstore(c + r * c_step, sum[r][0]);
-    if (vectors > 1) vstore(c + r * c_step + VLEN, sum[r][1]);
+    KEEP_ORDER(sum[r][0], sum[r][1]);
+    vstore(c + r * ROW_STEP, sum[r][0]);
+    if (vectors > 1) vstore(c + r * ROW_STEP + VLEN, sum[r][1]);
   }
 }
 
-#define DEFINE_TILE(rows, vectors)                                                                                                   \
-  NOINLINE void columns_##rows##_##vectors(const product *p) { tile_product(p, rows, vectors, 1, p->a_step); }                       \
-  NOINLINE void rows_##rows##_##vectors(const product *p) { tile_product(p, rows, vectors, ROW_STEP, 1); }
+#define DEFINE_KIND(kind, height, vectors, a_row, a_step)                                                                            \
+  NOINLINE void kind##_##height##_##vectors(float *c, const float *a, const float *b, int32_t k, int32_t accumulate) {               \
+    tile_product(c, a, b, k, accumulate, height, vectors, a_row, a_step);                                                            \
+  }
+#define DEFINE_TILE(height, vectors)                                                                                                 \
+  DEFINE_KIND(columns, height, vectors, 1, ROW_STEP)                                                                                 \
+  DEFINE_KIND(rows, height, vectors, ROW_STEP, 1)
 DEFINE_TILE(1, 1) DEFINE_TILE(2, 1) DEFINE_TILE(3, 1) DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1)
 DEFINE_TILE(1, 2) DEFINE_TILE(2, 2) DEFINE_TILE(3, 2) DEFINE_TILE(4, 2) DEFINE_TILE(5, 2) DEFINE_TILE(6, 2)
+#ifdef TALL_ROWS
+DEFINE_TILE(12, 1) DEFINE_TILE(12, 2)
+#define TALL_TILES(kind, a_row)                                                                                                      \
+  for (; rows >= TALL_ROWS; rows -= TALL_ROWS, a += TALL_ROWS * (a_row), c += TALL_ROWS * ROW_STEP) {                                \
+    if (vectors > 1) kind##_12_2(c, a, b, k, accumulate);                                                                            \
+    else kind##_12_1(c, a, b, k, accumulate);                                                                                        \
+  }
+#else
+#define TALL_TILES(kind, a_row)
+#endif
 #undef DEFINE_TILE
+#undef DEFINE_KIND
 
 #define TILE_CASES(kind, vectors)                                                                                                    \
   switch (smaller(rows, TILE_ROWS)) {                                                                                                \
-    case 1: kind##_1_##vectors(&p); break;                                                                                           \
-    case 2: kind##_2_##vectors(&p); break;                                                                                           \
-    case 3: kind##_3_##vectors(&p); break;                                                                                           \
-    case 4: kind##_4_##vectors(&p); break;                                                                                           \
-    case 5: kind##_5_##vectors(&p); break;                                                                                           \
-    case 6: kind##_6_##vectors(&p);                                                                                                  \
+    case 1: kind##_1_##vectors(c, a, b, k, accumulate); break;                                                                       \
+    case 2: kind##_2_##vectors(c, a, b, k, accumulate); break;                                                                       \
+    case 3: kind##_3_##vectors(c, a, b, k, accumulate); break;                                                                       \
+    case 4: kind##_4_##vectors(c, a, b, k, accumulate); break;                                                                       \
+    case 5: kind##_5_##vectors(c, a, b, k, accumulate); break;                                                                       \
+    case 6: kind##_6_##vectors(c, a, b, k, accumulate);                                                                              \
   }
-
-/* Any number of rows, 1 or 2 vectors of lanes. */
-static void product_columns(product p, int32_t rows, int32_t vectors) {
-  for (; rows > 0; rows -= TILE_ROWS) {
-    if (vectors > 1) TILE_CASES(columns, 2)
-    else TILE_CASES(columns, 1)
-    p.a += TILE_ROWS;
-    p.c += TILE_ROWS * p.c_step;
+#define DEFINE_PRODUCT(kind, a_row)                                                                                                  \
+  /* Any number of rows, 1 or 2 vectors of lanes. */                                                                                 \
+  static void product_##kind(float *c, const float *a, const float *b, int32_t k, int32_t accumulate, int32_t rows, int32_t vectors) { \
+    TALL_TILES(kind, a_row)                                                                                                          \
+    for (; rows > 0; rows -= TILE_ROWS, a += TILE_ROWS * (a_row), c += TILE_ROWS * ROW_STEP) {                                       \
+      if (vectors > 1) TILE_CASES(kind, 2)                                                                                           \
+      else TILE_CASES(kind, 1)                                                                                                       \
+    }                                                                                                                                \
   }
-}
-static void product_rows(product p, int32_t rows, int32_t vectors) {
-  for (; rows > 0; rows -= TILE_ROWS) {
-    if (vectors > 1) TILE_CASES(rows, 2)
-    else TILE_CASES(rows, 1)
-    p.a += TILE_ROWS * ROW_STEP;
-    p.c += TILE_ROWS * p.c_step;
-  }
-}
+DEFINE_PRODUCT(columns, 1)
+DEFINE_PRODUCT(rows, ROW_STEP)
+#undef DEFINE_PRODUCT
+#undef TALL_TILES
 #undef TILE_CASES
 
 /* A square of transpose of which only some rows and columns exist; writes `lanes` of each column. */

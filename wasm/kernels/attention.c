@@ -2,8 +2,9 @@
  * attention: softmax(q kᵀ / sqrt(head_dim) + biases) v per sample and head, and its gradient.
  *
  * Scores are held transposed, a row of queries for each key, in blocks of up to 64 queries by 72 keys: the softmax then runs down the lanes
- * without sums across them, and every product has its operands where the register tiles of tile.h want them. Keys pass once per block of
- * queries, with a running maximum and sum (Milakov and Gimelshein 2018; Dao et al. 2022).
+ * without sums across them, and every product has its operands where the register tiles of tile.h want them. Only queries, and the gradient
+ * of what is put out, are turned. Keys pass once per block of queries, with a running maximum and sum (Milakov and Gimelshein 2018; Dao et
+ * al. 2022).
  */
 #define QUERIES ROW_STEP
 #define KEYS (12 * TILE_ROWS)
@@ -38,7 +39,6 @@ INLINE int32_t keys_of(const attention_shape *s, int32_t b) {
 }
 /* Keys of one block: as equal as whole register tiles allow. */
 INLINE int32_t key_block(int32_t keys) { return round_up(chunks_of(keys, chunks_of(keys, KEYS)), TILE_ROWS); }
-INLINE int32_t vectors_at(int32_t lanes, int32_t lane) { return lanes - lane > VLEN ? 2 : 1; }
 /* The query (part 0), key (1) or value (2) of token 0. */
 INLINE const float *part_of(const attention_shape *s, int32_t b, int32_t h, int32_t part) {
   return s->qkv + (size_t)b * s->tokens * s->row + (size_t)(part * s->heads + h) * s->head_dim;
@@ -48,17 +48,7 @@ INLINE size_t bias_block(const attention_shape *s, int32_t h, int32_t block) {
   return ((size_t)h * s->query_blocks + block) * s->tokens * QUERIES;
 }
 
-/* Floats of the packed keys, or values, of one head. */
-INLINE size_t packed_size(const attention_shape *s) { return (size_t)(s->tokens + KEYS) * s->head_dim; }
-INLINE size_t gathered_size(const attention_shape *s) { return s->query_blocks > 1 ? (size_t)round_up(s->tokens * s->head_dim, 16) : 0; }
-INLINE size_t positions_size(const attention_shape *s) { return s->slopes ? (size_t)round_up(s->tokens, 16) : 0; }
 INLINE size_t bias_size(const attention_shape *s) { return s->bias ? bias_block(s, s->heads, 0) : 0; }
-
-/* x[rows][lanes] *= factor for rows QUERIES floats apart. */
-static void scale_queries(float *x, int32_t lanes, int32_t rows, float factor) {
-  for (int32_t r = 0; r < rows; r++, x += QUERIES)
-    for (int32_t i = 0; i < lanes; i += VLEN) vstore(x + i, vmul(vload(x + i), vset1(factor)));
-}
 
 static void transpose_bias(void *ctx, int32_t task, int32_t thread) {
   (void)thread;
@@ -67,37 +57,6 @@ static void transpose_bias(void *ctx, int32_t task, int32_t thread) {
   const float *from = s->bias + ((size_t)h * s->tokens + first) * s->tokens;
   float *to = (float *)s->bias_t + bias_block(s, h, block);
   transpose(to, QUERIES, from, s->tokens, smaller(QUERIES, s->tokens - first), s->tokens, QUERIES);
-}
-
-/* Copies keys or values to [key block][head_dim][KEYS]. */
-static void pack_keys(float *packed, const float *from, int32_t row, int32_t keys, int32_t head_dim) {
-  int32_t size = key_block(keys);
-  for (int32_t k = 0; k < keys; k += size, packed += (size_t)head_dim * KEYS)
-    transpose(packed, KEYS, from + (size_t)k * row, row, smaller(size, keys - k), head_dim, 0);
-}
-
-/* Rows `step` floats apart. */
-typedef struct {
-  const float *data;
-  int32_t step;
-} key_rows;
-
-/*
- * The keys (part 1) or values (2) of one head side by side in `memory`: a whole row of qkv apart they would push each other out of the
- * first-level cache. One block of queries reads them once, from where they are.
- */
-static key_rows gather_keys(const attention_shape *s, float *memory, int32_t b, int32_t h, int32_t part, int32_t keys) {
-  key_rows from = {part_of(s, b, h, part), s->row};
-  if (s->query_blocks == 1) return from;
-  for (int32_t k = 0; k < keys; k++) copy_row(memory + (size_t)k * s->head_dim, from.data + (size_t)k * from.step, s->head_dim);
-  return (key_rows){memory, s->head_dim};
-}
-
-/* Copies up to 64 rows to [head_dim][QUERIES], times a factor, with zeros up to a whole number of vectors. */
-static void pack_queries(float *packed, const float *from, int32_t row, int32_t queries, int32_t head_dim, float factor) {
-  int32_t lanes = round_up(queries, VLEN);
-  transpose(packed, QUERIES, from, row, queries, head_dim, lanes);
-  if (factor != 1.0f) scale_queries(packed, lanes, head_dim, factor);
 }
 
 /* The positions of a sample's tokens, where slopes need them; -1 for a token without one, and up to a whole number of vectors. */
@@ -117,10 +76,10 @@ INLINE vf distances(vf queries, float key) {
   return key < 0 ? zero : vkeep(vle(zero, queries), vabs(vsub(queries, vset1(key))));
 }
 
-/* One vector column of scores, rows `step` floats apart, loses slope * distance. */
-NOINLINE void subtract_distances(float *scores, int32_t step, float slope, const float *queries, const float *keys, int32_t count) {
+/* One vector column of scores loses slope * distance. */
+NOINLINE void subtract_distances(float *scores, float slope, const float *queries, const float *keys, int32_t count) {
   vf from = vload(queries);
-  for (int32_t j = 0; j < count; j++, scores += step) vstore(scores, vfnma(vset1(slope), distances(from, keys[j]), vload(scores)));
+  for (int32_t j = 0; j < count; j++, scores += QUERIES) vstore(scores, vfnma(vset1(slope), distances(from, keys[j]), vload(scores)));
 }
 
 /* The sum of one vector column of gradients times distances. */
@@ -130,55 +89,91 @@ NOINLINE float sum_distances(const float *gradients, const float *queries, const
   return vsum(sum);
 }
 
-/* factors[key][TILE_LANES]: 0 or 1 / (1 - dropout) for some keys of some queries. */
-static void keep_tile(float *factors, const attention_shape *s, int32_t b, int32_t h, int32_t query, int32_t queries, int32_t key,
-                      int32_t keys) {
+/* factors[key][QUERIES]: 0 or 1 / (1 - dropout) for some keys of some queries, 0 up to a whole number of vectors. */
+static void keep_block(float *factors, const attention_shape *s, int32_t b, int32_t h, int32_t query, int32_t queries, int32_t key,
+                       int32_t keys) {
   uint32_t bits[KEYS + 8], threshold = drop_threshold(s->dropout);
   float kept = 1.0f / (1.0f - s->dropout);
   uint32_t blocks_per_query = (uint32_t)chunks_of(s->tokens, 4);
   int32_t first = key / 4, lead = key % 4;
-  for (int32_t i = 0; i < TILE_LANES; i++) {
+  for (int32_t i = 0; i < round_up(queries, VLEN); i++) {
     if (i < queries) {
       uint32_t block = (uint32_t)(h * s->tokens + query + i) * blocks_per_query + (uint32_t)first;
       philox_bits(bits, s->rng, (uint32_t)b, (uint32_t)s->purpose, block, chunks_of(lead + keys, 4));
     }
-    for (int32_t j = 0; j < keys; j++) factors[j * TILE_LANES + i] = i < queries && bits[lead + j] >= threshold ? kept : 0.0f;
+    for (int32_t j = 0; j < keys; j++) factors[j * QUERIES + i] = i < queries && bits[lead + j] >= threshold ? kept : 0.0f;
   }
+}
+
+/* Scratch of one thread, for one head of one sample and one block of its queries. */
+typedef struct {
+  float *positions;             /* [tokens] in whole vectors */
+  float *keys, *values;         /* head rows of all tokens */
+  float *queries, *queries_t;   /* head rows of a block, scaled, and [head_dim][QUERIES] */
+  float *scores, *factors;      /* [KEYS][QUERIES]: weights, or the gradient of scores; factors of dropout */
+  float *sums;                  /* head rows of a block: what is put out, or the gradient of queries */
+  float *maximum, *total;       /* [QUERIES]; the gradient's logarithms of sums of exponentials, and its delta */
+  float *d_keys, *d_values;     /* head rows of all tokens */
+  float *d_out, *d_out_t;       /* as queries */
+  float *weights;               /* [KEYS][QUERIES]: after dropout */
+} attention_scratch;
+
+/* Lays the scratch out in some memory, if there is any, and returns its size in floats. */
+static size_t attention_scratch_of(attention_scratch *g, const attention_shape *s, int gradient, float *memory) {
+  size_t tokens = head_rows_size(s->tokens, s->head_dim), block = head_rows_size(QUERIES, s->head_dim), scores = KEYS * QUERIES;
+  const struct { float **part; size_t size; } parts[] = {
+      {&g->positions, s->slopes ? (size_t)round_up(s->tokens, VLEN) : 0}, {&g->keys, tokens}, {&g->values, tokens}, {&g->queries, block},
+      {&g->queries_t, block}, {&g->scores, scores}, {&g->factors, s->dropout > 0 ? scores : 0}, {&g->sums, block},
+      {&g->maximum, QUERIES}, {&g->total, QUERIES},
+      {&g->d_keys, tokens}, {&g->d_values, tokens}, {&g->d_out, block}, {&g->d_out_t, block}, {&g->weights, scores}};
+  size_t used = 0;
+  for (int i = 0; i < (gradient ? 15 : 10); i++) {
+    *parts[i].part = memory ? memory + used : 0;
+    used += (parts[i].size + 15) / 16 * 16;
+  }
+  return used;
+}
+
+/* The positions, keys and values of one head of one sample. */
+static void read_keys(const attention_scratch *g, const attention_shape *s, int32_t b, int32_t h, int32_t keys) {
+  read_positions(g->positions, s, b);
+  read_head_rows(g->keys, s->tokens, part_of(s, b, h, 1), s->row, keys, s->head_dim, 1.0f);
+  read_head_rows(g->values, s->tokens, part_of(s, b, h, 2), s->row, keys, s->head_dim, 1.0f);
 }
 
 /*
- * Turns one vector column of scores into exp(score + bias - running maximum), multiplies `sum` by what the maximum's change asks for and
- * adds to it. Returns that factor.
+ * Turns one or two vector columns of scores into exp(score + bias - running maximum), multiplies `sum` by what the maximum's change asks
+ * for, which becomes `correction`, and adds to it.
  */
-NOINLINE void softmax_column(float *scores, const float *bias, float *maximum, float *sum, float *correction, int32_t keys) {
-  vf before = vload(maximum), largest = before;
-  if (bias) {
-    for (int32_t j = 0; j < keys; j++) {
-      vf score = vadd(vload(scores + j * TILE_LANES), vload(bias + j * QUERIES));
-      vstore(scores + j * TILE_LANES, score);
-      largest = vmax(largest, score);
+INLINE void softmax_vectors(float *scores, const float *bias, float *maximum, float *sum, float *correction, int32_t keys,
+                            const int vectors) {
+  vf before[2], largest[2], total[2];
+  for (int v = 0; v < vectors; v++) before[v] = largest[v] = vload(maximum + v * VLEN);
+  for (int32_t j = 0; j < keys; j++)
+    for (int v = 0; v < vectors; v++) {
+      float *at = scores + j * QUERIES + v * VLEN;
+      vf score = vload(at);
+      if (bias) vstore(at, score = vadd(score, vload(bias + j * QUERIES + v * VLEN)));
+      largest[v] = vmax(largest[v], score);
     }
-  } else {
-    for (int32_t j = 0; j < keys; j++) largest = vmax(largest, vload(scores + j * TILE_LANES));
+  for (int v = 0; v < vectors; v++) {
+    vf factor = vexp_negative(vsub(before[v], largest[v]));
+    vstore(correction + v * VLEN, factor);
+    total[v] = vmul(vload(sum + v * VLEN), factor);
   }
-  vf factor = vexp_negative(vsub(before, largest)), total = vmul(vload(sum), factor);
-  for (int32_t j = 0; j < keys; j++) {
-    vf weight = vexp_negative(vsub(vload(scores + j * TILE_LANES), largest));
-    vstore(scores + j * TILE_LANES, weight);
-    total = vadd(total, weight);
-  }
-  vstore(maximum, largest);
-  vstore(sum, total);
-  vstore(correction, factor);
+  for (int32_t j = 0; j < keys; j++)
+    for (int v = 0; v < vectors; v++) {
+      float *at = scores + j * QUERIES + v * VLEN;
+      vf weight = vexp_negative(vsub(vload(at), largest[v]));
+      vstore(at, weight);
+      total[v] = vadd(total[v], weight);
+    }
+  for (int v = 0; v < vectors; v++) vstore(maximum + v * VLEN, largest[v]), vstore(sum + v * VLEN, total[v]);
 }
-
-/* x[r][lanes] *= factor[lanes] for rows QUERIES floats apart. */
-NOINLINE void scale_lanes(float *x, const float *factor, int32_t rows, int32_t vectors) {
-  vf f0 = vload(factor), f1 = vectors > 1 ? vload(factor + VLEN) : f0;
-  for (int32_t r = 0; r < rows; r++, x += QUERIES) {
-    vstore(x, vmul(vload(x), f0));
-    if (vectors > 1) vstore(x + VLEN, vmul(vload(x + VLEN), f1));
-  }
+NOINLINE void softmax_columns(float *scores, const float *bias, float *maximum, float *sum, float *correction, int32_t keys,
+                              int32_t vectors) {
+  if (vectors > 1) softmax_vectors(scores, bias, maximum, sum, correction, keys, 2);
+  else softmax_vectors(scores, bias, maximum, sum, correction, keys, 1);
 }
 
 typedef struct {
@@ -188,43 +183,39 @@ typedef struct {
 } attention_args;
 
 /* One block of queries against all keys. */
-static void attend(const attention_args *args, const float *keys_t, key_rows values, const float *positions, float *scratch, int32_t b,
-                   int32_t h, int32_t block) {
+static void attend(const attention_args *args, const attention_scratch *g, int32_t b, int32_t h, int32_t block) {
   const attention_shape *s = &args->s;
   int32_t head_dim = s->head_dim, keys = keys_of(s, b), size = key_block(keys);
   int32_t query = block * QUERIES, queries = smaller(QUERIES, s->tokens - query), lanes = round_up(queries, VLEN);
-  float *queries_t = scratch, *out_t = queries_t + head_dim * QUERIES, *scores = out_t + head_dim * QUERIES;
-  float *factors = scores + KEYS * TILE_LANES, *maximum = factors + KEYS * TILE_LANES, *sum = maximum + QUERIES;
-  pack_queries(queries_t, part_of(s, b, h, 0) + (size_t)query * s->row, s->row, queries, head_dim, s->scale);
-  for (int32_t i = 0; i < QUERIES; i++) maximum[i] = NO_MAXIMUM, sum[i] = 0;
-  for (int32_t key = 0; key < keys; key += size, keys_t += (size_t)head_dim * KEYS) {
+  read_head_rows(g->queries, QUERIES, part_of(s, b, h, 0) + (size_t)query * s->row, s->row, queries, head_dim, s->scale);
+  turn_head_rows(g->queries_t, g->queries, queries, head_dim);
+  for (int32_t i = 0; i < QUERIES; i++) g->maximum[i] = NO_MAXIMUM, g->total[i] = 0;
+  for (int32_t key = 0; key < keys; key += size) {
     int32_t count = smaller(size, keys - key);
     const float *bias = s->bias_t ? s->bias_t + bias_block(s, h, block) + (size_t)key * QUERIES : 0;
-    const float *v = values.data + (size_t)key * values.step;
-    for (int32_t i = 0; i < lanes; i += TILE_LANES) {
-      int32_t vectors = vectors_at(lanes, i);
-      float correction[TILE_LANES];
-      product_columns((product){scores, keys_t, queries_t + i, TILE_LANES, KEYS, QUERIES, head_dim, 0}, count, vectors);
-      for (int32_t l = 0; l < vectors * VLEN; l += VLEN) {
-        if (s->slopes) subtract_distances(scores + l, TILE_LANES, slope_of(s, h), positions + query + i + l, positions + key, count);
-        softmax_column(scores + l, bias ? bias + i + l : 0, maximum + i + l, sum + i + l, correction + l, count);
-      }
-      if (s->dropout > 0) {
-        keep_tile(factors, s, b, h, query + i, smaller(TILE_LANES, queries - i), key, count);
-        for (int32_t e = 0; e < count * TILE_LANES; e += VLEN) vstore(scores + e, vmul(vload(scores + e), vload(factors + e)));
-      }
-      if (key > 0) scale_lanes(out_t + i, correction, head_dim, vectors);
-      product_columns((product){out_t + i, v, scores, QUERIES, values.step, TILE_LANES, count, key > 0}, head_dim, vectors);
+    float correction[QUERIES];
+    multiply_head_rows(g->scores, g->keys + (size_t)key * ROW_STEP, s->tokens, g->queries_t, count, lanes, head_dim);
+    for (int32_t i = 0; s->slopes && i < lanes; i += VLEN)
+      subtract_distances(g->scores + i, slope_of(s, h), g->positions + query + i, g->positions + key, count);
+    for (int32_t i = 0; i < lanes; i += TILE_LANES)
+      softmax_columns(g->scores + i, bias ? bias + i : 0, g->maximum + i, g->total + i, correction + i, count, vectors_at(lanes, i));
+    if (s->dropout > 0) {
+      keep_block(g->factors, s, b, h, query, queries, key, count);
+      for (int32_t e = 0; e < count * QUERIES; e += QUERIES)
+        for (int32_t i = e; i < e + lanes; i += VLEN) vstore(g->scores + i, vmul(vload(g->scores + i), vload(g->factors + i)));
     }
+    if (key > 0) scale_head_rows(g->sums, correction, queries, head_dim);
+    add_head_rows(g->sums, g->scores, g->values + (size_t)key * ROW_STEP, s->tokens, queries, count, head_dim, key > 0);
   }
   for (int32_t i = 0; i < lanes; i += VLEN) {
-    vf total = vload(sum + i), inverse = vdiv(vset1(1.0f), total);
-    vstore(maximum + i, vadd(vload(maximum + i), vlog(total)));
-    for (int32_t d = 0; d < head_dim; d++) vstore(out_t + d * QUERIES + i, vmul(vload(out_t + d * QUERIES + i), inverse));
+    vf total = vload(g->total + i);
+    vstore(g->maximum + i, vadd(vload(g->maximum + i), vlog(total)));
+    vstore(g->total + i, vdiv(vset1(1.0f), total));
   }
+  scale_head_rows(g->sums, g->total, queries, head_dim);
   float *out = args->out + ((size_t)b * s->tokens + query) * s->heads * head_dim + (size_t)h * head_dim;
-  transpose(out, s->heads * head_dim, out_t, QUERIES, head_dim, queries, 0);
-  copy_row(args->log_sum_exp + ((size_t)b * s->heads + h) * s->tokens + query, maximum, queries);
+  write_head_rows(out, s->heads * head_dim, g->sums, QUERIES, queries, head_dim);
+  copy_row(args->log_sum_exp + ((size_t)b * s->heads + h) * s->tokens + query, g->maximum, queries);
 }
 
 static void attention_task(void *ctx, int32_t task, int32_t thread) {
@@ -233,14 +224,12 @@ static void attention_task(void *ctx, int32_t task, int32_t thread) {
   int32_t part = task % args->parts, head = task / args->parts, b = head / s->heads, h = head % s->heads;
   int32_t blocks = chunks_of(s->query_blocks, args->parts), end = smaller(s->query_blocks, (part + 1) * blocks);
   int32_t keys = keys_of(s, b);
-  float *keys_t = s->scratch + thread * s->scratch_size, *gathered = keys_t + packed_size(s);
-  float *positions = gathered + gathered_size(s), *rest = positions + positions_size(s);
-  read_positions(positions, s, b);
-  if (keys > 0) pack_keys(keys_t, part_of(s, b, h, 1), s->row, keys, s->head_dim);
-  key_rows values = gather_keys(s, gathered, b, h, 2, keys);
+  attention_scratch g;
+  attention_scratch_of(&g, s, 0, s->scratch + thread * s->scratch_size);
+  if (keys > 0) read_keys(&g, s, b, h, keys);
   for (int32_t block = part * blocks; block < end; block++) {
     if (keys > 0) {
-      attend(args, keys_t, values, positions, rest, b, h, block);
+      attend(args, &g, b, h, block);
       continue;
     }
     for (int32_t i = block * QUERIES; i < smaller(s->tokens, (block + 1) * QUERIES); i++) {
@@ -273,8 +262,8 @@ void attention(float *out, float *log_sum_exp, const float *qkv, const float *bi
       attention_begin(qkv, bias, slopes, positions, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose), out, log_sum_exp, 1};
   attention_shape *s = &args.s;
   if (batch * heads < ENOUGH_TASKS) args.parts = smaller(s->query_blocks, chunks_of(ENOUGH_TASKS, batch * heads));
-  size_t rest = 2 * (size_t)head_dim * QUERIES + 2 * KEYS * TILE_LANES + 2 * QUERIES;
-  attention_workspace(s, 0, packed_size(s) + gathered_size(s) + positions_size(s) + rest);
+  attention_scratch g;
+  attention_workspace(s, 0, attention_scratch_of(&g, s, 0, 0));
   parallel_for(attention_task, &args, batch * heads * args.parts);
 }
 
@@ -285,122 +274,72 @@ typedef struct {
   float *partials;       /* [heads][chunks] blocks of bias gradients, laid out as the transposed bias */
   float *slope_partials; /* [heads][chunks] */
   int32_t chunks;        /* parts of the batch, each summed in order */
-  int32_t width;         /* head_dim in whole vectors */
 } attention_grad_args;
 
-/* Scratch of one thread, for one head of one sample and one block of its queries. */
-typedef struct {
-  float *keys_t, *values_t;                 /* [key block][head_dim][KEYS] */
-  float *gathered;                          /* [tokens][head_dim] */
-  float *positions;                         /* [tokens] in whole vectors */
-  float *d_keys, *d_values;                 /* [tokens][width] */
-  float *queries_t, *d_out_t, *d_queries_t; /* [head_dim][QUERIES] */
-  float *queries, *d_out;                   /* [QUERIES][width] */
-  float *d_scores, *kept;                   /* [KEYS][QUERIES]: gradient of the scores, probabilities after dropout */
-  float *factors;                           /* [KEYS][TILE_LANES] */
-  float *log_sum_exp, *delta;               /* [QUERIES] */
-} grad_scratch;
-
-/* Lays the scratch out in some memory, if there is any, and returns its size in floats. */
-static size_t grad_scratch_of(grad_scratch *g, const attention_grad_args *args, float *memory) {
-  const attention_shape *s = &args->s;
-  size_t rows = (size_t)s->tokens * args->width, block = (size_t)s->head_dim * QUERIES, wide = (size_t)QUERIES * args->width;
-  const size_t sizes[] = {packed_size(s), packed_size(s), gathered_size(s), positions_size(s), rows,           rows,
-                          block,          block,          block,            wide,              wide,           KEYS * QUERIES,
-                          KEYS * QUERIES, KEYS * TILE_LANES, QUERIES,       QUERIES};
-  float **parts[] = {&g->keys_t,  &g->values_t, &g->gathered,    &g->positions, &g->d_keys, &g->d_values,
-                     &g->queries_t, &g->d_out_t, &g->d_queries_t, &g->queries,   &g->d_out,  &g->d_scores,
-                     &g->kept,    &g->factors,  &g->log_sum_exp, &g->delta};
-  size_t used = 0;
-  for (int i = 0; i < 16; i++) {
-    *parts[i] = memory ? memory + used : 0;
-    used += (sizes[i] + 15) / 16 * 16;
-  }
-  return used;
-}
-
 /*
- * One vector column: scores become the gradient of the scores, and the gradients of the kept probabilities become these probabilities.
- * delta is the sum over keys of probability times its gradient, which equals d_out · out.
+ * One vector column: scores become the gradient of the scores, and weights, which hold the gradient of the probabilities after dropout, become
+ * these probabilities. delta is the sum over keys of probability times its gradient, which equals d_out · out.
  */
-NOINLINE void gradient_column(float *scores, float *kept, const float *bias, const float *factors, const float *log_sum_exp,
+NOINLINE void gradient_column(float *scores, float *weights, const float *bias, const float *factors, const float *log_sum_exp,
                               const float *delta, int32_t keys) {
   vf lse = vload(log_sum_exp), mean = vload(delta);
-  for (int32_t j = 0; j < keys; j++, scores += QUERIES, kept += QUERIES) {
-    vf score = vload(scores), gradient = vload(kept);
+  for (int32_t j = 0; j < keys; j++, scores += QUERIES, weights += QUERIES) {
+    vf score = vload(scores), gradient = vload(weights);
     if (bias) score = vadd(score, vload(bias + j * QUERIES));
     vf probability = vexp_negative(vsub(score, lse)), after = probability;
     if (factors) {
-      vf factor = vload(factors + j * TILE_LANES);
+      vf factor = vload(factors + j * QUERIES);
       gradient = vmul(gradient, factor);
       after = vmul(after, factor);
     }
     vstore(scores, vmul(probability, vsub(gradient, mean)));
-    vstore(kept, after);
+    vstore(weights, after);
   }
-}
-
-/* rows[count][width] = factor * x, with zeros beyond head_dim. */
-static void pack_rows(float *rows, const float *x, int32_t step, int32_t count, int32_t head_dim, int32_t width, float factor) {
-  for (int32_t i = 0; i < count; i++, rows += width, x += step) {
-    int32_t d = 0;
-    for (; d + VLEN <= head_dim; d += VLEN) vstore(rows + d, vmul(vload(x + d), vset1(factor)));
-    if (d < head_dim) vstore(rows + d, vmul(vload_part(x + d, head_dim - d), vset1(factor)));
-  }
-}
-
-/* c[rows][width] = (accumulate ? c : 0) + weightsᵀ · x over some queries, for weights [rows][QUERIES] and x [queries][width]. */
-static void add_keys(float *c, const float *weights, const float *x, int32_t rows, int32_t queries, int32_t width, int32_t accumulate) {
-  for (int32_t d = 0; d < width; d += TILE_LANES)
-    product_rows((product){c + d, weights, x + d, width, 1, width, queries, accumulate}, rows, vectors_at(width, d));
 }
 
 /* One block of queries: its d_queries, and what it adds to the gradients of keys, values and bias. Returns what it adds to the slope's. */
-static float attend_grad(const attention_grad_args *args, const grad_scratch *g, key_rows rows, float *partial, int32_t b, int32_t h,
-                         int32_t block) {
+static float attend_grad(const attention_grad_args *args, const attention_scratch *g, float *partial, int32_t b, int32_t h, int32_t block) {
   const attention_shape *s = &args->s;
-  int32_t head_dim = s->head_dim, width = args->width, keys = keys_of(s, b), size = key_block(keys), out_row = s->heads * head_dim;
+  int32_t head_dim = s->head_dim, keys = keys_of(s, b), size = key_block(keys), out_row = s->heads * head_dim;
   int32_t query = block * QUERIES, queries = smaller(QUERIES, s->tokens - query), lanes = round_up(queries, VLEN);
   size_t at = ((size_t)b * s->tokens + query) * out_row + (size_t)h * head_dim;
   const float *q = part_of(s, b, h, 0) + (size_t)query * s->row;
-  pack_queries(g->queries_t, q, s->row, queries, head_dim, s->scale);
-  pack_queries(g->d_out_t, args->d_out + at, out_row, queries, head_dim, 1.0f);
-  pack_rows(g->queries, q, s->row, queries, head_dim, width, s->scale);
-  pack_rows(g->d_out, args->d_out + at, out_row, queries, head_dim, width, 1.0f);
-  for (int32_t i = 0; i < lanes; i++) g->log_sum_exp[i] = g->delta[i] = 0;
-  copy_row(g->log_sum_exp, args->log_sum_exp + ((size_t)b * s->heads + h) * s->tokens + query, queries);
-  for (int32_t i = 0; i < queries; i++) g->delta[i] = dot_rows(g->d_out + i * width, args->out + at + (size_t)i * out_row, head_dim);
+  read_head_rows(g->queries, QUERIES, q, s->row, queries, head_dim, s->scale);
+  read_head_rows(g->d_out, QUERIES, args->d_out + at, out_row, queries, head_dim, 1.0f);
+  turn_head_rows(g->queries_t, g->queries, queries, head_dim);
+  turn_head_rows(g->d_out_t, g->d_out, queries, head_dim);
+  for (int32_t i = 0; i < lanes; i++) g->maximum[i] = g->total[i] = 0;
+  copy_row(g->maximum, args->log_sum_exp + ((size_t)b * s->heads + h) * s->tokens + query, queries);
+  for (int32_t i = 0; i < queries; i++) {
+    size_t row = at + (size_t)i * out_row;
+    g->total[i] = dot_rows(args->d_out + row, args->out + row, head_dim);
+  }
 
   float d_slope = 0;
-  const float *keys_t = g->keys_t, *values_t = g->values_t;
-  for (int32_t key = 0; key < keys; key += size, keys_t += (size_t)head_dim * KEYS, values_t += (size_t)head_dim * KEYS) {
+  for (int32_t key = 0; key < keys; key += size) {
     int32_t count = smaller(size, keys - key);
     const float *bias = s->bias_t ? s->bias_t + bias_block(s, h, block) + (size_t)key * QUERIES : 0;
-    for (int32_t i = 0; i < lanes; i += TILE_LANES) {
-      int32_t vectors = vectors_at(lanes, i);
-      product_columns((product){g->d_scores + i, keys_t, g->queries_t + i, QUERIES, KEYS, QUERIES, head_dim, 0}, count, vectors);
-      product_columns((product){g->kept + i, values_t, g->d_out_t + i, QUERIES, KEYS, QUERIES, head_dim, 0}, count, vectors);
-      if (s->dropout > 0) keep_tile(g->factors, s, b, h, query + i, smaller(TILE_LANES, queries - i), key, count);
-      for (int32_t v = 0; v < vectors * VLEN; v += VLEN) {
-        float *scores = g->d_scores + i + v, *positions = g->positions + query + i + v;
-        if (s->slopes) subtract_distances(scores, QUERIES, slope_of(s, h), positions, g->positions + key, count);
-        gradient_column(scores, g->kept + i + v, bias ? bias + i + v : 0, s->dropout > 0 ? g->factors + v : 0, g->log_sum_exp + i + v,
-                        g->delta + i + v, count);
-        if (args->d_slopes) d_slope -= sum_distances(scores, positions, g->positions + key, count);
-      }
-      const float *k = rows.data + (size_t)key * rows.step;
-      product_columns((product){g->d_queries_t + i, k, g->d_scores + i, QUERIES, rows.step, QUERIES, count, key > 0}, head_dim, vectors);
+    const size_t first = (size_t)key * ROW_STEP;
+    multiply_head_rows(g->scores, g->keys + first, s->tokens, g->queries_t, count, lanes, head_dim);
+    multiply_head_rows(g->weights, g->values + first, s->tokens, g->d_out_t, count, lanes, head_dim);
+    if (s->dropout > 0) keep_block(g->factors, s, b, h, query, queries, key, count);
+    for (int32_t i = 0; i < lanes; i += VLEN) {
+      const float *positions = g->positions + query + i, *factors = s->dropout > 0 ? g->factors + i : 0;
+      if (s->slopes) subtract_distances(g->scores + i, slope_of(s, h), positions, g->positions + key, count);
+      gradient_column(g->scores + i, g->weights + i, bias ? bias + i : 0, factors, g->maximum + i, g->total + i, count);
+      if (args->d_slopes) d_slope -= sum_distances(g->scores + i, positions, g->positions + key, count);
     }
-    add_keys(g->d_values + (size_t)key * width, g->kept, g->d_out, count, queries, width, block > 0);
-    add_keys(g->d_keys + (size_t)key * width, g->d_scores, g->queries, count, queries, width, block > 0);
+    add_head_rows(g->sums, g->scores, g->keys + first, s->tokens, queries, count, head_dim, key > 0);
+    add_key_rows(g->d_values + first, s->tokens, g->weights, g->d_out, count, queries, head_dim, block > 0);
+    add_key_rows(g->d_keys + first, s->tokens, g->scores, g->queries, count, queries, head_dim, block > 0);
     if (partial) {
       float *sum = partial + bias_block(s, 0, block) + (size_t)key * QUERIES;
-      for (int32_t j = 0; j < count; j++) add_row(sum + j * QUERIES, g->d_scores + j * QUERIES, lanes);
+      for (int32_t j = 0; j < count; j++) add_row(sum + j * QUERIES, g->scores + j * QUERIES, lanes);
     }
   }
-  float *d_q = args->d_qkv + (q - s->qkv);
-  scale_queries(g->d_queries_t, lanes, head_dim, s->scale);
-  transpose(d_q, s->row, g->d_queries_t, QUERIES, head_dim, queries, 0);
+  for (int32_t i = 0; i < QUERIES; i++) g->total[i] = s->scale;
+  scale_head_rows(g->sums, g->total, queries, head_dim);
+  write_head_rows(args->d_qkv + (q - s->qkv), s->row, g->sums, QUERIES, queries, head_dim);
   return d_slope;
 }
 
@@ -408,8 +347,8 @@ static void attention_grad_task(void *ctx, int32_t task, int32_t thread) {
   const attention_grad_args *args = ctx;
   const attention_shape *s = &args->s;
   int32_t h = task / args->chunks, chunk = task % args->chunks, samples = chunks_of(s->batch, args->chunks), head_dim = s->head_dim;
-  grad_scratch g;
-  grad_scratch_of(&g, args, s->scratch + thread * s->scratch_size);
+  attention_scratch g;
+  attention_scratch_of(&g, s, 1, s->scratch + thread * s->scratch_size);
   size_t partial_size = bias_block(s, 1, 0);
   float *partial = args->partials ? args->partials + task * partial_size : 0;
   if (partial) __builtin_memset(partial, 0, partial_size * sizeof(float));
@@ -417,23 +356,19 @@ static void attention_grad_task(void *ctx, int32_t task, int32_t thread) {
   for (int32_t b = chunk * samples; b < smaller(s->batch, (chunk + 1) * samples); b++) {
     int32_t keys = keys_of(s, b);
     if (keys > 0) {
-      read_positions(g.positions, s, b);
-      pack_keys(g.keys_t, part_of(s, b, h, 1), s->row, keys, head_dim);
-      pack_keys(g.values_t, part_of(s, b, h, 2), s->row, keys, head_dim);
-      key_rows rows = gather_keys(s, g.gathered, b, h, 1, keys);
-      for (int32_t block = 0; block < s->query_blocks; block++) d_slope += attend_grad(args, &g, rows, partial, b, h, block);
+      read_keys(&g, s, b, h, keys);
+      for (int32_t block = 0; block < s->query_blocks; block++) d_slope += attend_grad(args, &g, partial, b, h, block);
     }
+    float *d_query = args->d_qkv + (part_of(s, b, h, 0) - s->qkv);
+    float *d_key = d_query + s->heads * head_dim, *d_value = d_key + s->heads * head_dim;
+    write_head_rows(d_key, s->row, g.d_keys, s->tokens, keys, head_dim);
+    write_head_rows(d_value, s->row, g.d_values, s->tokens, keys, head_dim);
     for (int32_t t = 0; t < s->tokens; t++) {
-      float *row = args->d_qkv + (part_of(s, b, h, 0) - s->qkv) + (size_t)t * s->row;
-      float *d_key = row + s->heads * head_dim, *d_value = d_key + s->heads * head_dim;
-      if (keys == 0) zero_row(row, head_dim);
-      if (t >= keys) {
-        zero_row(d_key, head_dim);
-        zero_row(d_value, head_dim);
-        continue;
-      }
-      copy_row(d_key, g.d_keys + (size_t)t * args->width, head_dim);
-      copy_row(d_value, g.d_values + (size_t)t * args->width, head_dim);
+      size_t at = (size_t)t * s->row;
+      if (keys == 0) zero_row(d_query + at, head_dim);
+      if (t < keys) continue;
+      zero_row(d_key + at, head_dim);
+      zero_row(d_value + at, head_dim);
     }
   }
   if (args->d_slopes) args->slope_partials[task] = d_slope;
@@ -466,12 +401,12 @@ void attention_grad(float *d_qkv, float *d_bias, float *d_slopes, const float *d
                     const uint32_t *rng, int32_t batch, int32_t tokens, int32_t heads, int32_t head_dim, float dropout, int32_t purpose) {
   if (batch == 0 || tokens == 0 || heads == 0) return;
   attention_grad_args args = {attention_begin(qkv, bias, slopes, positions, lengths, rng, batch, tokens, heads, head_dim, dropout, purpose),
-                              d_qkv, d_bias, d_slopes, d_out, out, log_sum_exp, 0, 0, batch, round_up(head_dim, VLEN)};
+                              d_qkv, d_bias, d_slopes, d_out, out, log_sum_exp, 0, 0, batch};
   attention_shape *s = &args.s;
   if (d_bias) args.chunks = chunks_of(batch, chunks_of(batch, chunks_of(ENOUGH_TASKS, heads)));
   uint64_t partials = d_bias ? (uint64_t)args.chunks * bias_block(s, heads, 0) : 0;
-  grad_scratch g;
-  size_t scratch = grad_scratch_of(&g, &args, 0), rows = (size_t)tokens * QUERIES;
+  attention_scratch g;
+  size_t scratch = attention_scratch_of(&g, s, 1, 0), rows = (size_t)tokens * QUERIES;
   float *memory = attention_workspace(s, partials + (uint64_t)heads * (uint64_t)args.chunks, scratch > rows ? scratch : rows);
   if (d_bias) args.partials = memory;
   args.slope_partials = memory + partials;
