@@ -89,19 +89,21 @@ NOINLINE float sum_distances(const float *gradients, const float *queries, const
   return vsum(sum);
 }
 
-/* factors[key][QUERIES]: 0 or 1 / (1 - dropout) for some keys of some queries, 0 up to a whole number of vectors. */
-static void keep_block(float *factors, const attention_shape *s, int32_t b, int32_t h, int32_t query, int32_t queries, int32_t key,
-                       int32_t keys) {
-  uint32_t bits[KEYS + 8], threshold = drop_threshold(s->dropout);
-  float kept = 1.0f / (1.0f - s->dropout);
-  uint32_t blocks_per_query = (uint32_t)chunks_of(s->tokens, 4);
-  int32_t first = key / 4, lead = key % 4;
-  for (int32_t i = 0; i < round_up(queries, VLEN); i++) {
-    if (i < queries) {
-      uint32_t block = (uint32_t)(h * s->tokens + query + i) * blocks_per_query + (uint32_t)first;
-      philox_bits(bits, s->rng, (uint32_t)b, (uint32_t)s->purpose, block, chunks_of(lead + keys, 4));
+/* factors[key][QUERIES]: 0 or 1 / (1 - dropout) for some keys of some queries. Four keys of a query share a block of random numbers. */
+NOINLINE void keep_block(float *factors, const attention_shape *s, int32_t b, int32_t h, int32_t query, int32_t lanes, int32_t key,
+                         int32_t keys) {
+  const vu threshold = vset1_u32(drop_threshold(s->dropout));
+  const vf kept = vset1(1.0f / (1.0f - s->dropout));
+  const uint32_t blocks_per_query = (uint32_t)chunks_of(s->tokens, 4);
+  uint32_t first[VLEN];
+  for (int32_t i = 0; i < lanes; i += VLEN) {
+    for (int lane = 0; lane < VLEN; lane++) first[lane] = (uint32_t)(h * s->tokens + query + i + lane) * blocks_per_query;
+    for (int32_t block = key / 4; 4 * block < key + keys; block++) {
+      vu bits[4];
+      philox_words(bits, s->rng, (uint32_t)b, (uint32_t)s->purpose, vadd_u32(vload_u32(first), vset1_u32((uint32_t)block)));
+      for (int32_t j = larger(0, key - 4 * block); j < smaller(4, key + keys - 4 * block); j++)
+        vstore(factors + (size_t)(4 * block + j - key) * QUERIES + i, vkeep(vge_u32(bits[j], threshold), kept));
     }
-    for (int32_t j = 0; j < keys; j++) factors[j * QUERIES + i] = i < queries && bits[lead + j] >= threshold ? kept : 0.0f;
   }
 }
 
@@ -200,7 +202,7 @@ static void attend(const attention_args *args, const attention_scratch *g, int32
     for (int32_t i = 0; i < lanes; i += TILE_LANES)
       softmax_columns(g->scores + i, bias ? bias + i : 0, g->maximum + i, g->total + i, correction + i, count, vectors_at(lanes, i));
     if (s->dropout > 0) {
-      keep_block(g->factors, s, b, h, query, queries, key, count);
+      keep_block(g->factors, s, b, h, query, lanes, key, count);
       for (int32_t e = 0; e < count * QUERIES; e += QUERIES)
         for (int32_t i = e; i < e + lanes; i += VLEN) vstore(g->scores + i, vmul(vload(g->scores + i), vload(g->factors + i)));
     }
@@ -322,7 +324,7 @@ static float attend_grad(const attention_grad_args *args, const attention_scratc
     const size_t first = (size_t)key * ROW_STEP;
     multiply_head_rows(g->scores, g->keys + first, s->tokens, g->queries_t, count, lanes, head_dim);
     multiply_head_rows(g->weights, g->values + first, s->tokens, g->d_out_t, count, lanes, head_dim);
-    if (s->dropout > 0) keep_block(g->factors, s, b, h, query, queries, key, count);
+    if (s->dropout > 0) keep_block(g->factors, s, b, h, query, lanes, key, count);
     for (int32_t i = 0; i < lanes; i += VLEN) {
       const float *positions = g->positions + query + i, *factors = s->dropout > 0 ? g->factors + i : 0;
       if (s->slopes) subtract_distances(g->scores + i, slope_of(s, h), positions, g->positions + key, count);

@@ -29,7 +29,10 @@ INLINE vf gelu_grad_vector(vf dy, vf x) {
 /* y may be x. */
 NOINLINE void gelu_row(float *y, const float *x, int32_t count) {
   int32_t i = 0;
-  for (; i + VLEN <= count; i += VLEN) vstore(y + i, gelu_vector(vload(x + i)));
+  for (; i + VLEN <= count; i += VLEN) {
+    __builtin_prefetch(y + i + STORE_AHEAD, 1);
+    vstore(y + i, gelu_vector(vload(x + i)));
+  }
   if (i < count) vstore_part(y + i, gelu_vector(vload_part(x + i, count - i)), count - i);
 }
 

@@ -14,7 +14,10 @@ NOINLINE void layer_norm_row(float *y, const float *x, const float *weight, cons
     for (; c < dim; c++) y[c] = (x[c] - mean) * rstd;
     return;
   }
-  for (; c + VLEN <= dim; c += VLEN) vstore(y + c, vfma(vmul(vsub(vload(x + c), m), r), vload(weight + c), vload(bias + c)));
+  for (; c + VLEN <= dim; c += VLEN) {
+    __builtin_prefetch(y + c + STORE_AHEAD, 1);
+    vstore(y + c, vfma(vmul(vsub(vload(x + c), m), r), vload(weight + c), vload(bias + c)));
+  }
   for (; c < dim; c++) y[c] = (x[c] - mean) * rstd * weight[c] + bias[c];
 }
 
@@ -78,6 +81,7 @@ NOINLINE void layer_norm_grad_row(float *dx, const float *dy, const float *x, co
   for (; c + VLEN <= dim; c += VLEN) {
     vf d = vload(dy + c), normalized = vmul(vsub(vload(x + c), m), r);
     if (weight) d = vmul(d, vload(weight + c));
+    __builtin_prefetch(dx + c + STORE_AHEAD, 1);
     vstore(dx + c, vmul(r, vfnma(normalized, b, vsub(d, a))));
   }
   for (; c < dim; c++) {
