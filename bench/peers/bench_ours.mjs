@@ -1,4 +1,5 @@
-// This library: the same network of the library's own modules and ops. --variant cpu (default) or wasm.
+// This library: the same network of the library's own modules and ops. --variant cpu (default) or wasm; or peak: the useful operations of the
+// job as multiply-adds on registers of the native engine.
 
 import { EmaTeacher } from "../../dist/data2vec/teacher.js";
 import { openDevice } from "../../dist/index.js";
@@ -15,9 +16,18 @@ import { AdamW } from "../../dist/train/optimizer.js";
 import * as C from "./common.mjs";
 
 const a = C.args();
-const engine = a.variant || "cpu";
+const engine = a.variant === "wasm" ? "wasm" : "cpu";
 const device = await openDevice(engine, { threads: a.threads });
 const info = { version: device.backend.description };
+
+if (a.variant === "peak") {
+  const { backend } = device;
+  const operations = backend.multiplyAdds(backend.threads);
+  const tasks = Math.ceil((C.flops(a.config, a.mode) / operations) * backend.threads);
+  C.emit("peak", a, await C.measure(() => backend.multiplyAdds(tasks), a), null, info);
+  device.close();
+  process.exit();
+}
 
 if (a.mode === "gemm") {
   const [m, k, n] = a.config.split("x").map(Number);

@@ -13,7 +13,8 @@ const HELP = `node run.mjs [--jobs tiny:fwd,512x768x3072:gemm] [--peers ours-cpu
 node run.mjs --table results.jsonl
 
 All peers of a job are started, warm up, and then work one after the other for a moment, again and again: whatever slows the machine for longer
-than that slows all of them. A ratio is the median over the turns. --table prints the table of an earlier run.`;
+than that slows all of them. A ratio is the median over the turns. The peer "peak" takes as long as the operations of a job would at the
+multiply-add peak of the native engine's vectors. --table prints the table of an earlier run.`;
 
 const here = dirname(fileURLToPath(import.meta.url));
 const python = join(process.env.PEERS_VENV ?? ".venv", "bin/python");
@@ -30,6 +31,7 @@ const PEERS = {
   tfjs: { command: ["node", "bench_tfjs.mjs"], modes: ["fwd", "train", "pretrain", "gemm"] },
   "ours-cpu": { command: ["node", "bench_ours.mjs", "--variant", "cpu"] },
   "ours-wasm": { command: ["node", "bench_ours.mjs", "--variant", "wasm"] },
+  peak: { command: ["node", "bench_ours.mjs", "--variant", "peak"] },
 };
 /** Until a peer is warm, and until one turn of it ends. */
 const LIMIT_MS = 300_000;

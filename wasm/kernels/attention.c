@@ -37,6 +37,13 @@ INLINE int32_t round_up(int32_t n, int32_t multiple) { return chunks_of(n, multi
 INLINE int32_t keys_of(const attention_shape *s, int32_t b) {
   return s->lengths ? smaller(larger(s->lengths[b], 0), s->tokens) : s->tokens;
 }
+/*
+ * Heads of one task. Threads at neighbouring heads read and write neighbouring lines, and slow each other; so that one takes all heads of a
+ * sample where these are short and there are enough samples.
+ */
+INLINE int32_t heads_per_task(const attention_shape *s, int32_t samples) {
+  return s->query_blocks == 1 && samples >= ENOUGH_TASKS ? s->heads : 1;
+}
 /* Keys of one block: as equal as whole register tiles allow. */
 INLINE int32_t key_block(int32_t keys) { return round_up(chunks_of(keys, chunks_of(keys, KEYS)), TILE_ROWS); }
 /* The query (part 0), key (1) or value (2) of token 0. */
@@ -220,25 +227,29 @@ static void attend(const attention_args *args, const attention_scratch *g, int32
   copy_row(args->log_sum_exp + ((size_t)b * s->heads + h) * s->tokens + query, g->maximum, queries);
 }
 
+/* The blocks [block, end) of one head's queries. */
+static void attend_head(const attention_args *args, const attention_scratch *g, int32_t b, int32_t h, int32_t block, int32_t end) {
+  const attention_shape *s = &args->s;
+  int32_t keys = keys_of(s, b);
+  if (keys > 0) {
+    read_keys(g, s, b, h, keys);
+    for (; block < end; block++) attend(args, g, b, h, block);
+    return;
+  }
+  for (int32_t i = block * QUERIES; i < smaller(s->tokens, end * QUERIES); i++) {
+    zero_row(args->out + (((size_t)b * s->tokens + i) * s->heads + h) * s->head_dim, s->head_dim);
+    args->log_sum_exp[((size_t)b * s->heads + h) * s->tokens + i] = -F32_INFINITY;
+  }
+}
+
 static void attention_task(void *ctx, int32_t task, int32_t thread) {
   const attention_args *args = ctx;
   const attention_shape *s = &args->s;
-  int32_t part = task % args->parts, head = task / args->parts, b = head / s->heads, h = head % s->heads;
+  int32_t heads = heads_per_task(s, s->batch), first = task / args->parts * heads, part = task % args->parts;
   int32_t blocks = chunks_of(s->query_blocks, args->parts), end = smaller(s->query_blocks, (part + 1) * blocks);
-  int32_t keys = keys_of(s, b);
   attention_scratch g;
   attention_scratch_of(&g, s, 0, s->scratch + thread * s->scratch_size);
-  if (keys > 0) read_keys(&g, s, b, h, keys);
-  for (int32_t block = part * blocks; block < end; block++) {
-    if (keys > 0) {
-      attend(args, &g, b, h, block);
-      continue;
-    }
-    for (int32_t i = block * QUERIES; i < smaller(s->tokens, (block + 1) * QUERIES); i++) {
-      zero_row(args->out + (((size_t)b * s->tokens + i) * s->heads + h) * s->head_dim, s->head_dim);
-      args->log_sum_exp[((size_t)b * s->heads + h) * s->tokens + i] = -F32_INFINITY;
-    }
-  }
+  for (int32_t head = first; head < first + heads; head++) attend_head(args, &g, head / s->heads, head % s->heads, part * blocks, end);
 }
 
 /* Places the transposed bias and the scratch of each thread after `used` floats of a new workspace, and returns its start. */
@@ -266,7 +277,7 @@ void attention(float *out, float *log_sum_exp, const float *qkv, const float *bi
   if (batch * heads < ENOUGH_TASKS) args.parts = smaller(s->query_blocks, chunks_of(ENOUGH_TASKS, batch * heads));
   attention_scratch g;
   attention_workspace(s, 0, attention_scratch_of(&g, s, 0, 0));
-  parallel_for(attention_task, &args, batch * heads * args.parts);
+  parallel_for(attention_task, &args, batch * (heads / heads_per_task(s, batch)) * args.parts);
 }
 
 typedef struct {
@@ -279,8 +290,8 @@ typedef struct {
 } attention_grad_args;
 
 /*
- * One vector column: scores become the gradient of the scores, and weights, which hold the gradient of the probabilities after dropout, become
- * these probabilities. delta is the sum over keys of probability times its gradient, which equals d_out · out.
+ * One vector column: scores become the gradient of the scores, and weights, the gradient of the probabilities after dropout, become these
+ * probabilities. delta is the sum over keys of probability times its gradient, which equals d_out · out.
  */
 NOINLINE void gradient_column(float *scores, float *weights, const float *bias, const float *factors, const float *log_sum_exp,
                               const float *delta, int32_t keys) {
@@ -345,26 +356,24 @@ static float attend_grad(const attention_grad_args *args, const attention_scratc
   return d_slope;
 }
 
-static void attention_grad_task(void *ctx, int32_t task, int32_t thread) {
-  const attention_grad_args *args = ctx;
+/* One head of the samples of one chunk. */
+static void attend_head_grad(const attention_grad_args *args, const attention_scratch *g, int32_t h, int32_t chunk) {
   const attention_shape *s = &args->s;
-  int32_t h = task / args->chunks, chunk = task % args->chunks, samples = chunks_of(s->batch, args->chunks), head_dim = s->head_dim;
-  attention_scratch g;
-  attention_scratch_of(&g, s, 1, s->scratch + thread * s->scratch_size);
+  int32_t samples = chunks_of(s->batch, args->chunks), head_dim = s->head_dim, index = h * args->chunks + chunk;
   size_t partial_size = bias_block(s, 1, 0);
-  float *partial = args->partials ? args->partials + task * partial_size : 0;
+  float *partial = args->partials ? args->partials + (size_t)index * partial_size : 0;
   if (partial) __builtin_memset(partial, 0, partial_size * sizeof(float));
   float d_slope = 0;
   for (int32_t b = chunk * samples; b < smaller(s->batch, (chunk + 1) * samples); b++) {
     int32_t keys = keys_of(s, b);
     if (keys > 0) {
-      read_keys(&g, s, b, h, keys);
-      for (int32_t block = 0; block < s->query_blocks; block++) d_slope += attend_grad(args, &g, partial, b, h, block);
+      read_keys(g, s, b, h, keys);
+      for (int32_t block = 0; block < s->query_blocks; block++) d_slope += attend_grad(args, g, partial, b, h, block);
     }
     float *d_query = args->d_qkv + (part_of(s, b, h, 0) - s->qkv);
     float *d_key = d_query + s->heads * head_dim, *d_value = d_key + s->heads * head_dim;
-    write_head_rows(d_key, s->row, g.d_keys, s->tokens, keys, head_dim);
-    write_head_rows(d_value, s->row, g.d_values, s->tokens, keys, head_dim);
+    write_head_rows(d_key, s->row, g->d_keys, s->tokens, keys, head_dim);
+    write_head_rows(d_value, s->row, g->d_values, s->tokens, keys, head_dim);
     for (int32_t t = 0; t < s->tokens; t++) {
       size_t at = (size_t)t * s->row;
       if (keys == 0) zero_row(d_query + at, head_dim);
@@ -373,7 +382,16 @@ static void attention_grad_task(void *ctx, int32_t task, int32_t thread) {
       zero_row(d_value + at, head_dim);
     }
   }
-  if (args->d_slopes) args->slope_partials[task] = d_slope;
+  if (args->d_slopes) args->slope_partials[index] = d_slope;
+}
+
+static void attention_grad_task(void *ctx, int32_t task, int32_t thread) {
+  const attention_grad_args *args = ctx;
+  const attention_shape *s = &args->s;
+  int32_t heads = heads_per_task(s, args->chunks), first = task / args->chunks * heads;
+  attention_scratch g;
+  attention_scratch_of(&g, s, 1, s->scratch + thread * s->scratch_size);
+  for (int32_t h = first; h < first + heads; h++) attend_head_grad(args, &g, h, task % args->chunks);
 }
 
 /* Adds one block of the bias gradient, summed over the chunks of the batch. */
@@ -412,7 +430,7 @@ void attention_grad(float *d_qkv, float *d_bias, float *d_slopes, const float *d
   float *memory = attention_workspace(s, partials + (uint64_t)heads * (uint64_t)args.chunks, scratch > rows ? scratch : rows);
   if (d_bias) args.partials = memory;
   args.slope_partials = memory + partials;
-  parallel_for(attention_grad_task, &args, heads * args.chunks);
+  parallel_for(attention_grad_task, &args, heads / heads_per_task(s, args.chunks) * args.chunks);
   if (d_slopes) add_slopes_grad(&args);
   if (d_bias) parallel_for(add_bias_grad, &args, heads * s->query_blocks);
 }
