@@ -11,7 +11,7 @@
 /* MR x 2 vectors of C, two of B and one of A fill the vector registers: 16, but 32 of AVX-512 and NEON. */
 #if VLEN == 16
 #define MR 14
-#define MC (10 * MR)
+#define MC (5 * MR)
 #elif defined(__aarch64__)
 #define MR 14
 #define MC (20 * MR)

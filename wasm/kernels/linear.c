@@ -3,12 +3,17 @@
 #define SPLIT_ROWS_MIN 128           /* rows per chunk at least */
 #define SPLIT_ROWS_MAX 400           /* and at most, while the partial sums have room */
 #define SPLIT_PARTIALS_MAX (2 << 20) /* elements of all partial sums */
-#define SPLIT_SIDES_MAX 4096         /* in_dim + out_dim at most: what each thread packs stays small */
+#define SPLIT_SIDES_MAX 4096         /* in_dim + out_dim at most: the shorter side is packed whole */
+#define SPLIT_HEIGHT (PACK_GROUP * (MR > 6 ? 1 : 3) * MR) /* rows, or columns, of the longer side of d_weight packed at a time */
+#define SPLIT_WIDTH (PACK_GROUP * NR)
 #define SUM_ELEMENTS 4096            /* elements of d_weight whose partial sums one task adds */
 #define BIAS_ROWS 512                /* rows of dy summed by one task */
 
 /* From one partial sum of a d_weight to the next: at distances of a power of two they would push each other out of the caches. */
 INLINE size_t partial_step(int32_t count) { return (size_t)count + 16; }
+
+/* Rows or columns in whole panels. */
+INLINE size_t packed_length(int32_t length, int32_t panel) { return (size_t)(chunks_of(length, panel) * panel); }
 
 static gemm_problem linear_problem(float *y, const float *x, const float *weight, const float *bias, int32_t rows, int32_t in_dim,
                                    int32_t out_dim) {
@@ -25,9 +30,9 @@ void linear_grad_input(float *dx, const float *dy, const float *weight, int32_t 
   gemm((gemm_problem){.c = dx, .a = a, .b = b, .m = rows, .n = in_dim, .k = out_dim});
 }
 
-/* sums[c] += sum over the rows of x[r, c]. */
-static void add_columns(float *sums, const float *x, int32_t rows, int32_t columns) {
-  for (int32_t r = 0; r < rows; r++) add_row(sums, x + (size_t)r * (size_t)columns, columns);
+/* sums[c] += sum over the rows of x[r, c], whose rows lie `step` floats apart. */
+static void add_columns(float *sums, const float *x, int32_t step, int32_t rows, int32_t columns) {
+  for (int32_t r = 0; r < rows; r++) add_row(sums, x + (size_t)r * (size_t)step, columns);
 }
 
 typedef struct {
@@ -35,6 +40,7 @@ typedef struct {
   const float *dy, *x;
   int32_t rows, in_dim, out_dim;
   int32_t parts, step;                      /* chunk p covers the rows [p * step, (p + 1) * step) */
+  int32_t height, width;                    /* of d_weight, what is computed between two packings */
   float *packed, *partial, *partial_bias;   /* packed: per thread a block of dy, then one of x */
   size_t packed_size;
 } grad_weight_args;
@@ -42,20 +48,26 @@ typedef struct {
 /* One chunk of rows: its share of d_weight and d_bias. */
 static void grad_weight_part(void *ctx, int32_t task, int32_t thread) {
   const grad_weight_args *args = ctx;
-  int32_t m = args->out_dim, n = args->in_dim;
+  int32_t m = args->out_dim, n = args->in_dim, height = args->height, width = args->width;
   int32_t first = task * args->step, end = smaller(args->rows, first + args->step);
   operand a = {args->dy, (size_t)m, 0}, b = {args->x, (size_t)n, 0};
-  float *packed_a = args->packed + (size_t)thread * args->packed_size;
-  float *packed_b = packed_a + (size_t)chunks_of(m, MR) * MR * KC;
+  float *packed_a = args->packed + (size_t)thread * args->packed_size, *packed_b = packed_a + packed_length(height, MR) * KC;
   float *partial = args->partial + (size_t)task * partial_step(m * n), *partial_bias = args->partial_bias + (size_t)task * (size_t)m;
   if (args->d_bias) zero_row(partial_bias, m);
   int32_t step = block_depth(end - first);
   for (int32_t k = first; k < end; k += step) {
     int32_t depth = smaller(step, end - k);
-    pack_a(packed_a, a, 0, m, k, depth);
-    if (args->d_bias) add_columns(partial_bias, args->dy + (size_t)k * (size_t)m, depth, m);
-    pack_b(packed_b, b, 0, n, k, depth);
-    gemm_block(partial, (size_t)n, k > first ? partial : NULL, (size_t)n, packed_a, packed_b, m, n, depth);
+    for (int32_t i = 0; i < m; i += height) {
+      int32_t rows = smaller(height, m - i);
+      pack_a(packed_a, a, i, rows, k, depth);
+      if (args->d_bias) add_columns(partial_bias + i, args->dy + (size_t)k * (size_t)m + i, m, depth, rows);
+      for (int32_t j = 0; j < n; j += width) {
+        int32_t columns = smaller(width, n - j);
+        float *c = partial + (size_t)i * (size_t)n + j;
+        if (i == 0 || width < n) pack_b(packed_b, b, j, columns, k, depth);
+        gemm_block(c, (size_t)n, k > first ? c : NULL, (size_t)n, packed_a, packed_b, rows, columns, depth);
+      }
+    }
   }
 }
 
@@ -83,7 +95,7 @@ static void grad_bias_part(void *ctx, int32_t task, int32_t thread) {
   int32_t first = task * BIAS_ROWS;
   float *sums = args->partial_bias + (size_t)task * m;
   zero_row(sums, args->out_dim);
-  add_columns(sums, args->dy + (size_t)first * m, smaller(BIAS_ROWS, args->rows - first), args->out_dim);
+  add_columns(sums, args->dy + (size_t)first * m, args->out_dim, smaller(BIAS_ROWS, args->rows - first), args->out_dim);
 }
 
 /* d_bias on its own, for weights too large to split. */
@@ -109,7 +121,9 @@ void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   args.step = chunks_of(rows, most < wanted ? (int32_t)most : wanted);
   args.parts = chunks_of(rows, args.step);
   size_t threads = (size_t)thread_count(), parts = (size_t)args.parts;
-  args.packed_size = (size_t)(chunks_of(out_dim, MR) * MR + chunks_of(in_dim, NR) * NR) * KC;
+  args.height = out_dim > in_dim ? SPLIT_HEIGHT : out_dim;
+  args.width = out_dim > in_dim ? in_dim : SPLIT_WIDTH;
+  args.packed_size = (packed_length(args.height, MR) + packed_length(args.width, NR)) * KC;
   size_t step = partial_step((int32_t)count);
   args.packed = workspace((threads * args.packed_size + parts * (step + (size_t)out_dim)) * sizeof(float));
   args.partial = args.packed + threads * args.packed_size;
