@@ -5,9 +5,9 @@ typedef struct {
   int32_t count;
 } gelu_args;
 
-/* 1/2 + x p(x²) / q(x²) on [-limit, limit], constant beyond: the factor in both functions below. */
+/* 1/2 + x p(x²) / q(x²), constant from limit on: the factor in both functions below, which replace what it is below -limit. */
 INLINE vf half_plus_odd(vf x, float limit, const float *p, const float *q) {
-  x = vmin(vmax(x, vset1(-limit)), vset1(limit));
+  x = vmin(x, vset1(limit));
   vf u = vmul(x, x);
   return vadd(vdiv(vmul(x, vpoly(u, p, 5)), vpoly(u, q, 5)), vset1(0.5f));
 }
@@ -16,14 +16,14 @@ INLINE vf half_plus_odd(vf x, float limit, const float *p, const float *q) {
 INLINE vf gelu_vector(vf x) {
   static const float p[] = {0.398942254077f, 0.0329358440537f, 0.00462799772791f, 0.000160335220697f, 6.37907399725e-6f, 2.40502875808e-8f};
   static const float q[] = {1.0f, 0.249224146822f, 0.0281388601236f, 0.00183657548817f, 7.1352598085e-5f, 1.23716891288e-6f};
-  return vdrop(vlt(x, vset1(-5.3f)), vmul(x, half_plus_odd(x, 5.3f, p, q)));
+  return vdrop_below(x, -5.3f, vmul(x, half_plus_odd(x, 5.3f, p, q)));
 }
 
 /* dy · (Φ(x) + x φ(x)), the error of the sum below 4e-7; 0 below -5.6. */
 INLINE vf gelu_grad_vector(vf dy, vf x) {
   static const float p[] = {0.797885345403f, -0.0309753621588f, 0.0142260687908f, 1.97512309371e-5f, 3.589928998195e-5f, 1.92167312838e-7f};
   static const float q[] = {1.0f, 0.294519573753f, 0.04098374001637f, 0.003522637398274f, 0.00019205179021f, 8.92817187859e-6f};
-  return vdrop(vlt(x, vset1(-5.6f)), vmul(dy, half_plus_odd(x, 5.6f, p, q)));
+  return vdrop_below(x, -5.6f, vmul(dy, half_plus_odd(x, 5.6f, p, q)));
 }
 
 /* y may be x. */
