@@ -18,11 +18,6 @@ INLINE void philox4x32(uint32_t *out, const uint32_t *counter, const uint32_t *k
   out[0] = a, out[1] = b, out[2] = c, out[3] = d;
 }
 
-INLINE vu philox_lanes(void) {
-  static const uint32_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return vload_u32(lane);
-}
-
 /* The four words of VLEN blocks, one in each lane. */
 INLINE void philox_words(vu words[4], const uint32_t *rng, uint32_t sample, uint32_t purpose, vu blocks) {
   vu a = blocks, b = vset1_u32(sample + rng[3]), c = vset1_u32(rng[2]), d = vset1_u32(purpose);
@@ -43,8 +38,9 @@ INLINE void philox_words(vu words[4], const uint32_t *rng, uint32_t sample, uint
 
 /* VLEN consecutive blocks at once: the four words of block i go to out[4 * i ..]. */
 INLINE void philox_vector(uint32_t *out, const uint32_t *rng, uint32_t sample, uint32_t purpose, uint32_t block) {
+  static const uint32_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   vu bits[4];
-  philox_words(bits, rng, sample, purpose, vadd_u32(vset1_u32(block), philox_lanes()));
+  philox_words(bits, rng, sample, purpose, vadd_u32(vset1_u32(block), vload_u32(lane)));
   /* Words of four blocks side by side, in each group of lanes for four other blocks. */
   vf words[4] = {vfrom_bits(bits[0]), vfrom_bits(bits[1]), vfrom_bits(bits[2]), vfrom_bits(bits[3])};
   vtranspose4(words);

@@ -16,7 +16,7 @@ import { AdamW } from "../../dist/train/optimizer.js";
 import * as C from "./common.mjs";
 
 const a = C.args();
-const engine = a.variant === "wasm" ? "wasm" : "cpu";
+const engine = a.variant === "peak" ? "cpu" : a.variant || "cpu";
 const device = await openDevice(engine, { threads: a.threads });
 const info = { version: device.backend.description };
 

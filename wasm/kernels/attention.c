@@ -129,14 +129,19 @@ typedef struct {
 
 /* Lays the scratch out in some memory, if there is any, and returns its size in floats. */
 static size_t attention_scratch_of(attention_scratch *g, const attention_shape *s, int gradient, float *memory) {
-  size_t tokens = head_rows_size(s->tokens, s->head_dim), block = head_rows_size(QUERIES, s->head_dim), scores = KEYS * QUERIES;
-  const struct { float **part; size_t size; } parts[] = {
-      {&g->positions, s->slopes ? (size_t)round_up(s->tokens, VLEN) : 0}, {&g->keys, tokens}, {&g->values, tokens}, {&g->queries, block},
-      {&g->queries_t, block}, {&g->scores, scores}, {&g->factors, s->dropout > 0 ? scores : 0}, {&g->sums, block},
-      {&g->maximum, QUERIES}, {&g->total, QUERIES},
-      {&g->d_keys, tokens}, {&g->d_values, tokens}, {&g->d_out, block}, {&g->d_out_t, block}, {&g->weights, scores}};
+  const size_t positions = s->slopes ? (size_t)round_up(s->tokens, VLEN) : 0;
+  const size_t tokens = head_rows_size(s->tokens, s->head_dim), block = head_rows_size(QUERIES, s->head_dim), scores = KEYS * QUERIES;
+  const size_t factors = s->dropout > 0 ? scores : 0;
+  const size_t d_tokens = gradient ? tokens : 0, d_block = gradient ? block : 0, weights = gradient ? scores : 0;
+  const struct {
+    float **part;
+    size_t size;
+  } parts[] = {{&g->positions, positions}, {&g->keys, tokens},       {&g->values, tokens},     {&g->queries, block},
+               {&g->queries_t, block},     {&g->scores, scores},     {&g->factors, factors},   {&g->sums, block},
+               {&g->maximum, QUERIES},     {&g->total, QUERIES},     {&g->d_keys, d_tokens},   {&g->d_values, d_tokens},
+               {&g->d_out, d_block},       {&g->d_out_t, d_block},   {&g->weights, weights}};
   size_t used = 0;
-  for (int i = 0; i < (gradient ? 15 : 10); i++) {
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     *parts[i].part = memory ? memory + used : 0;
     used += (parts[i].size + 15) / 16 * 16;
   }
