@@ -31,6 +31,7 @@
 #define A_AHEAD (16 * MR)      /* how far ahead panels are asked for, where multiply-adds run faster than what the processor fetches unasked */
 #define B_AHEAD (12 * NR)
 #define PACK_GROUP 8           /* panels packed together */
+#define PACK_AHEAD 8           /* rows along i that are asked for ahead */
 #define PACK_TASK 32768        /* elements that one task packs */
 #define SHARED_MAX (1 << 20)   /* elements of a factor packed at a time for all tasks: the caches that all threads share hold some of them */
 
@@ -130,7 +131,7 @@ INLINE void pack_k_contiguous(float *to, const float *from, size_t stride, int32
 INLINE void pack_i_contiguous(float *to, const float *from, size_t stride, int32_t valid, int32_t depth, const int32_t width) {
   if (valid == width) {
     for (int32_t k = 0; k < depth; k++, to += width, from += stride) {
-      __builtin_prefetch(from + 8 * stride);
+      __builtin_prefetch(from + PACK_AHEAD * stride);
       vcopy(to, from, width);
     }
     return;
@@ -155,8 +156,10 @@ NOINLINE void pack_b_panel(float *to, operand b, int32_t column, int32_t columns
 
 /* PACK_GROUP panels of operands whose rows lie along i: by rows, since a panel's part of one is no more than a cache line. */
 INLINE void pack_group(float *to, const float *from, size_t stride, int32_t depth, const int32_t width) {
-  for (int32_t k = 0; k < depth; k++, to += width, from += stride)
+  for (int32_t k = 0; k < depth; k++, to += width, from += stride) {
+    for (int32_t i = 0; i < PACK_GROUP * width; i += 16) __builtin_prefetch(from + PACK_AHEAD * stride + i);
     for (int32_t p = 0; p < PACK_GROUP; p++) vcopy(to + (size_t)p * (size_t)depth * width, from + p * width, width);
+  }
 }
 NOINLINE void pack_a_group(float *to, const float *from, size_t stride, int32_t depth) { pack_group(to, from, stride, depth, MR); }
 NOINLINE void pack_b_group(float *to, const float *from, size_t stride, int32_t depth) { pack_group(to, from, stride, depth, NR); }

@@ -202,6 +202,7 @@ export async function benchKernels({
       });
       const run = kernels[kernel] as (...args: number[]) => void;
       const cost = (COSTS[kernel] as (...args: number[]) => Cost)(...values);
+      run(...values); // takes new memory into use, which is slow
       const best = { kernel: Number.POSITIVE_INFINITY, copy: Number.POSITIVE_INFINITY, peak: 0 };
       for (const end = performance.now() + milliseconds; performance.now() < end; ) {
         best.kernel = Math.min(
