@@ -13,6 +13,7 @@ const WARM_UP = 8;
 const MODALITIES = { vision: [vision, "fashion-mnist"], speech: [speech, "gcin-voice/train"], text: [text, "wordnet"] };
 const root = fileURLToPath(new URL("..", import.meta.url));
 const [name = "local"] = process.argv.slice(2);
+const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).trim();
 const loadAverageBefore = loadavg()[0];
 const available = (await engines()).filter(({ available }) => available).map(({ name }) => name);
 const measured = ["wasm", "cpu"].filter((engine) => available.includes(engine));
@@ -68,12 +69,11 @@ for (const engine of measured) {
 for (const modality of Object.keys(MODALITIES)) rows.pretraining.push(...(await steps(modality, availableParallelism())));
 rows.pretraining.push(...(await steps("vision", 1)));
 
-const git = (...words) => execFileSync("git", words, { cwd: root, encoding: "utf8" }).trim();
 const result = {
   machine: `${cpus()[0].model.trim()}, ${cpus().length} cores`,
   node: process.version,
   date: new Date().toISOString().slice(0, 10),
-  commit: git("rev-parse", "--short", "HEAD"),
+  commit,
   loadAverageBefore,
   ...rows,
 };

@@ -1,6 +1,6 @@
 // Measures peers in turns. See README.md, or run it with --help.
 import { spawn } from "node:child_process";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,7 +14,7 @@ node run.mjs --table results.jsonl
 
 All peers of a job are started, warm up, and then work one after the other for a moment, again and again: whatever slows the machine for longer
 than that slows all of them. A ratio is the median over the turns. The peer "peak" takes as long as the operations of a job would at the
-multiply-add peak of the native engine's vectors. --table prints the table of an earlier run.`;
+multiply-add peak of the native engine's vectors. Results are added to those in --out; --table prints the tables of such a file.`;
 
 const here = dirname(fileURLToPath(import.meta.url));
 const python = join(process.env.PEERS_VENV ?? ".venv", "bin/python");
@@ -188,7 +188,7 @@ for (const name of ["threads", "turns", "turn-seconds"]) {
   if (!(Number(options[name]) > 0)) throw new Error(`--${name}: expected a number above 0, got ${options[name]}`);
 }
 const out = resolve(options.out);
-writeFileSync(out, "");
+appendFileSync(out, ""); // fails now rather than after the first job
 const run = new Date().toISOString();
 const rows = [];
 for (const [config, mode] of jobs.map((job) => job.split(":"))) {
