@@ -28,7 +28,7 @@
 #define NC_MAX 192             /* columns of a task that packs them for itself: a block of B stays in the second-level cache */
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define TASKS_PER_THREAD 4     /* wanted, so that threads share them evenly; how C is split changes no element's sum */
-#define A_AHEAD (16 * MR)      /* how far ahead panels are asked for, where multiply-adds run faster than what the processor fetches unasked */
+#define A_AHEAD (16 * MR)      /* how far ahead panels are asked for, where another hyperthread pushes them out of the first-level cache */
 #define B_AHEAD (12 * NR)
 #define PACK_GROUP 8           /* panels packed together */
 #define PACK_AHEAD 8           /* rows along i that are asked for ahead */
@@ -82,10 +82,10 @@ NOINLINE void gemm_tile(float *c, size_t c_stride, const float *init, size_t ini
   RELOAD(a, b);
   for (; k > 0; --k) {
     vf b0 = vload(b), b1 = vload(b + VLEN);
+    if (VLEN > 4) __builtin_prefetch(b + B_AHEAD);
     if (VLEN == 16) {
-      __builtin_prefetch(a + A_AHEAD);
-      __builtin_prefetch(b + B_AHEAD);
       __builtin_prefetch(b + B_AHEAD + VLEN);
+      __builtin_prefetch(a + A_AHEAD);
     }
     ROWS(ROW)
     a += MR;
@@ -202,14 +202,8 @@ static void gemm_block(float *c, size_t c_stride, const float *init, size_t init
       for (int32_t j = 0; j < columns; j += NR) gemm_at(c, c_stride, init, init_stride, a, b, rows, columns, depth, i, j);
     return;
   }
-  int32_t share = chunks_of(depth * NR, chunks_of(rows, MR));
-  for (int32_t j = 0; j < columns; j += NR) {
-    const float *next = b + (size_t)(j + NR) * (size_t)depth;
-    for (int32_t i = 0; i < rows; i += MR, next += share) {
-      for (int32_t e = 0; e < share; e += 16) __builtin_prefetch(next + e, 0, 2);
-      gemm_at(c, c_stride, init, init_stride, a, b, rows, columns, depth, i, j);
-    }
-  }
+  for (int32_t j = 0; j < columns; j += NR)
+    for (int32_t i = 0; i < rows; i += MR) gemm_at(c, c_stride, init, init_stride, a, b, rows, columns, depth, i, j);
 }
 
 /*
