@@ -28,6 +28,7 @@
 #define NC_MAX 192             /* columns of a task that packs them for itself: a block of B stays in the second-level cache */
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define TASKS_PER_THREAD 4     /* wanted, so that threads share them evenly; how C is split changes no element's sum */
+#define LAST_PARTS 4           /* that each thread's last block of rows is divided into */
 #define A_AHEAD (16 * MR)      /* how far ahead panels are asked for, where another hyperthread pushes them out of the first-level cache */
 #define B_AHEAD (12 * NR)
 #define PACK_GROUP 8           /* panels packed together */
@@ -228,7 +229,8 @@ typedef struct {
   const gemm_problem *problem;
   int shares_a; /* A is packed ahead, or else B */
   int32_t row, row_end, column, column_end, k, depth, depth_step;
-  int32_t row_step, column_step, row_blocks; /* one task: row_step x column_step of C */
+  int32_t row_step, column_step;             /* one task: row_step x column_step of C */
+  int32_t row_whole, row_last, row_blocks;   /* row blocks from row_whole on have row_last rows, so that threads end at the same time */
   int32_t pack_panels, pack_groups;          /* one packing task: pack_panels panels of one depth_step */
   float *shared, *own;
   size_t own_size; /* of each thread */
@@ -258,8 +260,11 @@ static void gemm_pack_task(void *ctx, int32_t task, int32_t thread) {
 static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
   const gemm_part *part = ctx;
   const gemm_problem *p = part->problem;
-  int32_t row = part->row + task % part->row_blocks * part->row_step, rows = smaller(part->row_step, part->row_end - row);
-  int32_t column = part->column + task / part->row_blocks * part->column_step, columns = smaller(part->column_step, part->column_end - column);
+  int32_t column_blocks = chunks_of(part->column_end - part->column, part->column_step);
+  int32_t block = task / column_blocks, whole = smaller(block, part->row_whole);
+  int32_t row = part->row + whole * part->row_step + (block - whole) * part->row_last;
+  int32_t rows = smaller(block < part->row_whole ? part->row_step : part->row_last, part->row_end - row);
+  int32_t column = part->column + task % column_blocks * part->column_step, columns = smaller(part->column_step, part->column_end - column);
   float *own = part->own + (size_t)thread * part->own_size;
   /* A panel of A that is used as soon as it is packed never leaves the first-level cache. */
   const int32_t step = KEEPS_A && !part->shares_a && p->a.k_contiguous ? MR : MC;
@@ -313,7 +318,10 @@ static void gemm(gemm_problem problem) {
       part.column = first, part.column_end = end;
       part.row_step = chunks_of(chunks_of(problem.m, chunks_of(problem.m, MC)), MR) * MR;
     }
-    part.row_blocks = chunks_of(part.row_end - part.row, part.row_step);
+    int32_t row_blocks = chunks_of(part.row_end - part.row, part.row_step);
+    part.row_whole = threads > 1 && row_blocks > 2 * threads ? row_blocks - threads : row_blocks;
+    part.row_last = chunks_of(part.row_step, LAST_PARTS * MR) * MR;
+    part.row_blocks = part.row_whole + chunks_of(larger(0, part.row_end - part.row - part.row_whole * part.row_step), part.row_last);
     part.column_step = chunks_of(chunks_of(part.column_end - part.column, column_blocks), NR) * NR;
     int32_t tasks = part.row_blocks * chunks_of(part.column_end - part.column, part.column_step);
     for (part.k = 0; part.k < problem.k; part.k += depth) {

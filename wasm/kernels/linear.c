@@ -6,6 +6,8 @@
 #define SPLIT_SIDES_MAX 4096         /* in_dim + out_dim at most: the shorter side is packed whole */
 #define SPLIT_HEIGHT (PACK_GROUP * (MR > 6 ? 1 : 3) * MR) /* rows, or columns, of the longer side of d_weight packed at a time */
 #define SPLIT_WIDTH (PACK_GROUP * NR)
+#define LAST_PIECES 2                /* that each thread's last chunk is divided into, so that threads end at the same time */
+#define LAST_BLOCKS_MIN 6            /* blocks of the longer side at least, since each piece packs the shorter side */
 #define SUM_ELEMENTS 4096            /* elements of d_weight whose partial sums one task adds */
 #define BIAS_ROWS 512                /* rows of dy summed by one task */
 
@@ -40,31 +42,46 @@ typedef struct {
   const float *dy, *x;
   int32_t rows, in_dim, out_dim;
   int32_t parts, step;                      /* chunk p covers the rows [p * step, (p + 1) * step) */
+  int32_t whole;                            /* chunks that are one task; the others are LAST_PIECES */
   int32_t height, width;                    /* of d_weight, what is computed between two packings */
   float *packed, *partial, *partial_bias;   /* packed: per thread a block of dy, then one of x */
   size_t packed_size;
 } grad_weight_args;
 
-/* One chunk of rows: its share of d_weight and d_bias. */
+/* Half of the blocks of `step` that cover `length`. */
+INLINE void piece_of(int32_t length, int32_t step, int32_t piece, int32_t *first, int32_t *end) {
+  int32_t half = chunks_of(chunks_of(length, step), LAST_PIECES) * step;
+  *first = smaller(piece * half, length), *end = smaller(*first + half, length);
+}
+
+/* One chunk of rows, or a piece of one: its share of d_weight and d_bias. */
 static void grad_weight_part(void *ctx, int32_t task, int32_t thread) {
   const grad_weight_args *args = ctx;
   int32_t m = args->out_dim, n = args->in_dim, height = args->height, width = args->width;
-  int32_t first = task * args->step, end = smaller(args->rows, first + args->step);
+  int32_t part = task, i_first = 0, i_end = m, j_first = 0, j_end = n;
+  if (task >= args->whole) {
+    part = args->whole + (task - args->whole) / LAST_PIECES;
+    int32_t piece = (task - args->whole) % LAST_PIECES;
+    if (height < m) piece_of(m, height, piece, &i_first, &i_end);
+    else piece_of(n, width, piece, &j_first, &j_end);
+  }
+  int32_t first = part * args->step, end = smaller(args->rows, first + args->step);
   operand a = {args->dy, (size_t)m, 0}, b = {args->x, (size_t)n, 0};
   float *packed_a = args->packed + (size_t)thread * args->packed_size, *packed_b = packed_a + packed_length(height, MR) * KC;
-  float *partial = args->partial + (size_t)task * partial_step(m * n), *partial_bias = args->partial_bias + (size_t)task * (size_t)m;
-  if (args->d_bias) zero_row(partial_bias, m);
+  float *partial = args->partial + (size_t)part * partial_step(m * n), *partial_bias = args->partial_bias + (size_t)part * (size_t)m;
+  const int sums_bias = args->d_bias && j_first == 0;
+  if (sums_bias) zero_row(partial_bias + i_first, i_end - i_first);
   int32_t step = block_depth(end - first);
   for (int32_t k = first; k < end; k += step) {
     int32_t depth = smaller(step, end - k);
-    for (int32_t i = 0; i < m; i += height) {
-      int32_t rows = smaller(height, m - i);
+    for (int32_t i = i_first; i < i_end; i += height) {
+      int32_t rows = smaller(height, i_end - i);
       pack_a(packed_a, a, i, rows, k, depth);
-      if (args->d_bias) add_columns(partial_bias + i, args->dy + (size_t)k * (size_t)m + i, m, depth, rows);
-      for (int32_t j = 0; j < n; j += width) {
-        int32_t columns = smaller(width, n - j);
+      if (sums_bias) add_columns(partial_bias + i, args->dy + (size_t)k * (size_t)m + i, m, depth, rows);
+      for (int32_t j = j_first; j < j_end; j += width) {
+        int32_t columns = smaller(width, j_end - j);
         float *c = partial + (size_t)i * (size_t)n + j;
-        if (i == 0 || width < n) pack_b(packed_b, b, j, columns, k, depth);
+        if (i == i_first || width < n) pack_b(packed_b, b, j, columns, k, depth);
         gemm_block(c, (size_t)n, k > first ? c : NULL, (size_t)n, packed_a, packed_b, rows, columns, depth);
       }
     }
@@ -128,7 +145,10 @@ void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   args.packed = workspace((threads * args.packed_size + parts * (step + (size_t)out_dim)) * sizeof(float));
   args.partial = args.packed + threads * args.packed_size;
   args.partial_bias = args.partial + parts * step;
-  parallel_for(grad_weight_part, &args, args.parts);
+  int32_t blocks = out_dim > in_dim ? chunks_of(out_dim, args.height) : chunks_of(in_dim, args.width);
+  int divides = threads > 1 && args.parts > 2 * (int32_t)threads && blocks >= LAST_BLOCKS_MIN;
+  args.whole = divides ? args.parts - (int32_t)threads : args.parts;
+  parallel_for(grad_weight_part, &args, args.whole + LAST_PIECES * (args.parts - args.whole));
   parallel_for(grad_weight_sum, &args, chunks_of((int32_t)count, SUM_ELEMENTS));
   if (d_bias) add_partials(d_bias, args.partial_bias, args.parts, out_dim);
 }
