@@ -29,7 +29,7 @@
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define TASKS_PER_THREAD 4     /* wanted, so that threads share them evenly; how C is split changes no element's sum */
 #define LAST_PARTS 4           /* that each thread's last block of rows is divided into */
-#define A_AHEAD (16 * MR)      /* how far ahead panels are asked for, where another hyperthread pushes them out of the first-level cache */
+#define A_AHEAD (16 * MR)      /* how far ahead panels are asked for: what else runs on the core pushes them out of the first-level cache */
 #define B_AHEAD (12 * NR)
 #define PACK_GROUP 8           /* panels packed together */
 #define PACK_AHEAD 8           /* rows along i that are asked for ahead */
@@ -232,7 +232,7 @@ typedef struct {
   int shares_a; /* A is packed ahead, or else B */
   int32_t row, row_end, column, column_end, k, depth, depth_step;
   int32_t row_step, column_step;             /* one task: row_step x column_step of C */
-  int32_t row_whole, row_last, row_blocks;   /* row blocks from row_whole on have row_last rows, so that threads end at the same time */
+  int32_t row_whole, row_last;               /* blocks of rows from row_whole on have row_last, so that threads end at the same time */
   int32_t pack_panels, pack_groups;          /* one packing task: pack_panels panels of one depth_step */
   float *shared, *own;
   size_t own_size; /* of each thread */
@@ -323,9 +323,9 @@ static void gemm(gemm_problem problem) {
     int32_t row_blocks = chunks_of(part.row_end - part.row, part.row_step);
     part.row_whole = threads > 1 && row_blocks > 2 * threads ? row_blocks - threads : row_blocks;
     part.row_last = chunks_of(part.row_step, LAST_PARTS * MR) * MR;
-    part.row_blocks = part.row_whole + chunks_of(larger(0, part.row_end - part.row - part.row_whole * part.row_step), part.row_last);
+    row_blocks = part.row_whole + chunks_of(larger(0, part.row_end - part.row - part.row_whole * part.row_step), part.row_last);
     part.column_step = chunks_of(chunks_of(part.column_end - part.column, column_blocks), NR) * NR;
-    int32_t tasks = part.row_blocks * chunks_of(part.column_end - part.column, part.column_step);
+    int32_t tasks = row_blocks * chunks_of(part.column_end - part.column, part.column_step);
     for (part.k = 0; part.k < problem.k; part.k += depth) {
       part.depth = smaller(depth, problem.k - part.k);
       part.pack_panels = larger(1, PACK_TASK / (width * part.depth_step));

@@ -42,16 +42,16 @@ typedef struct {
   const float *dy, *x;
   int32_t rows, in_dim, out_dim;
   int32_t parts, step;                      /* chunk p covers the rows [p * step, (p + 1) * step) */
-  int32_t whole;                            /* chunks that are one task; the others are LAST_PIECES */
+  int32_t whole;                            /* chunks that are one task each; those after them are LAST_PIECES each */
   int32_t height, width;                    /* of d_weight, what is computed between two packings */
   float *packed, *partial, *partial_bias;   /* packed: per thread a block of dy, then one of x */
   size_t packed_size;
 } grad_weight_args;
 
-/* Half of the blocks of `step` that cover `length`. */
+/* The share of a piece in the blocks of `step` that cover `length`. */
 INLINE void piece_of(int32_t length, int32_t step, int32_t piece, int32_t *first, int32_t *end) {
-  int32_t half = chunks_of(chunks_of(length, step), LAST_PIECES) * step;
-  *first = smaller(piece * half, length), *end = smaller(*first + half, length);
+  int32_t share = chunks_of(chunks_of(length, step), LAST_PIECES) * step;
+  *first = smaller(piece * share, length), *end = smaller(*first + share, length);
 }
 
 /* One chunk of rows, or a piece of one: its share of d_weight and d_bias. */
