@@ -111,7 +111,7 @@ NOINLINE void gemm_edge(float *c, size_t c_stride, const float *init, size_t ini
     for (int32_t j = 0; j < columns; j++) c[(size_t)i * c_stride + (size_t)j] = tile[i * NR + j];
 }
 
-/* to[k * width + i] = from[i * stride + k] for i < width; rows from `valid` on repeat the one before. Asks for the next panel's rows ahead. */
+/* to[k * width + i] = from[i * stride + k] for i < width; rows from `valid` on repeat the one before. */
 INLINE void pack_k_contiguous(float *to, const float *from, size_t stride, int32_t valid, int32_t depth, const int32_t width) {
   for (int32_t i = 0; i < width; i += VLEN) {
     const float *row[VLEN];
@@ -119,8 +119,10 @@ INLINE void pack_k_contiguous(float *to, const float *from, size_t stride, int32
     int32_t k = 0;
     for (; k + VLEN <= depth; k += VLEN) {
       vf x[VLEN];
+#ifndef __wasm__ /* asks for the next panel's rows ahead; WASM has no such request, and was 5 % slower for what is left of it */
       if (k % 16 == 0)
         for (int32_t r = 0; r < smaller(VLEN, width - i); r++) __builtin_prefetch(row[r] + (size_t)width * stride + k);
+#endif
       for (int32_t r = 0; r < VLEN; r++) x[r] = vload(row[r] + k);
       vtranspose(x);
       for (int32_t c = 0; c < VLEN; c++) vstore_lanes(to + (k + c) * width + i, x[c], smaller(VLEN, width - i));
