@@ -1,9 +1,10 @@
 /** The C kernels compiled natively under the address and undefined-behaviour sanitizers, where there is a C compiler that has them. */
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, it } from "vitest";
 
 const SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
@@ -27,14 +28,13 @@ describe("kernels under sanitizers", () => {
     return candidates.find((name) => run(name, [...SANITIZE, source, "-o", program]).status === 0 && run(program, []).status === 0);
   }
 
-  it.for([4, 16])("%i lanes", { timeout: 300_000 }, (lanes, context) => {
+  it.concurrent.for([4, 16])("%i lanes", { timeout: 300_000 }, async (lanes, context) => {
     if (compiler === undefined) return context.skip("no C compiler with -fsanitize=address,undefined was found");
     const program = join(folder, `kernels-${lanes}`);
     const flags = ["-std=gnu11", "-g1", "-O1", `-DVLEN=${lanes}`, "-Wall", "-Wextra", "-Werror", "-Wno-psabi", "-Iinclude", ...SANITIZE];
-    const built = run(compiler, [...flags, "tests/native/kernels.c", "-lm", "-o", program]);
-    expect(built.stderr).toBe("");
-    const ran = run(program, []);
-    expect(ran.stderr).toBe("");
-    expect(ran.stdout).toBe("all kernels ran\n");
+    const built = await promisify(execFile)(compiler, [...flags, "tests/native/kernels.c", "-lm", "-o", program]);
+    context.expect(built.stderr).toBe("");
+    const ran = await promisify(execFile)(program);
+    context.expect(ran).toEqual({ stdout: "all kernels ran\n", stderr: "" });
   });
 });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <memory>
 
 #include "cuda/emulation/fiber.h"
@@ -37,6 +38,7 @@ struct Machine {
   std::vector<SharedRange> ranges;
   size_t sharedUsed = 0;
   size_t dynamicBytes = 0;
+  uint32_t atWarpOperation[kMaxThreads / 32] = {};  // the waiting lanes of each warp
   int atBarrier = 0;
   int done = 0;
   uint64_t turn = 0;
@@ -51,6 +53,9 @@ std::string siteName(const Site& site) {
   const char* slash = std::strrchr(site.file, '/');
   return std::string(site.operation) + " at " + (slash == nullptr ? site.file : slash + 1) + ":" + std::to_string(site.line);
 }
+
+// One file has several names in memory, one for each source that includes it; comparing addresses first spares most comparisons.
+bool samePlace(const Site& a, const Site& b) { return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0); }
 
 // The life of a fiber: one thread after another.
 void fiberMain() {
@@ -159,6 +164,7 @@ void runBlock() {
     thread.group = 0;
   }
   m.atBarrier = m.done = 0;
+  std::fill(std::begin(m.atWarpOperation), std::end(m.atWarpOperation), 0u);
   m.ranges.clear();
   m.sharedUsed = 0;
   addRange(nullptr, m.dynamicBytes, 128);
@@ -184,7 +190,7 @@ void blockBarrier(const char* file, int line) {
   const Site site{file, line, "__syncthreads"};
   if (++m.atBarrier < static_cast<int>(m.threads.size())) return wait(State::atBlockBarrier, site);
   for (const Thread& thread : m.threads) {
-    if (&thread != current && (thread.site.line != line || std::strcmp(thread.site.file, file) != 0)) {
+    if (&thread != current && !samePlace(thread.site, site)) {
       fail("thread " + std::to_string(current->id) + " is at " + siteName(site) + " while thread " + std::to_string(thread.id) + " is at " +
            siteName(thread.site));
     }
@@ -195,29 +201,29 @@ void blockBarrier(const char* file, int line) {
 
 void warpCollective(uint32_t mask, void* operands, void (*operation)(void* const* lanes), Site site) {
   Machine& m = *machine;
-  const int first = current->id / 32 * 32, threads = static_cast<int>(m.threads.size());
-  const uint32_t self = 1u << (current->id % 32);
-  if ((mask & self) == 0) fail("thread " + std::to_string(current->id) + " is not in the mask of " + siteName(site));
+  const int warp = current->id / 32, lane = current->id % 32;
+  Thread* const threads = &m.threads[static_cast<size_t>(warp) * 32];
+  const size_t missing = static_cast<size_t>(warp + 1) * 32 - std::min(static_cast<size_t>(warp + 1) * 32, m.threads.size());
+  if ((mask >> lane & 1) == 0) fail("thread " + std::to_string(current->id) + " is not in the mask of " + siteName(site));
+  if ((mask & ~(0xffffffffu >> missing)) != 0) fail("the mask of " + siteName(site) + " names a lane that the block doesn't have");
   current->operands = operands;
   current->mask = mask;
+  uint32_t& waiting = m.atWarpOperation[warp];
+  waiting |= 1u << lane;
+  if ((mask & ~waiting) != 0) return wait(State::atWarpOperation, site);
   void* lanes[32] = {};
   for (int i = 0; i < 32; ++i) {
     if ((mask >> i & 1) == 0) continue;
-    if (first + i >= threads) fail("the mask of " + siteName(site) + " names a lane that the block doesn't have");
-    Thread& lane = m.threads[static_cast<size_t>(first + i)];
-    if (&lane == current) {
-      lanes[i] = operands;
-      continue;
+    const Thread& other = threads[i];
+    if (i != lane && (other.mask != mask || !samePlace(other.site, site))) {
+      fail("thread " + std::to_string(current->id) + " is at " + siteName(site) + " while thread " + std::to_string(other.id) +
+           " of its warp is at " + siteName(other.site));
     }
-    if (lane.state != State::atWarpOperation) return wait(State::atWarpOperation, site);
-    if (lane.mask != mask || lane.site.line != site.line || std::strcmp(lane.site.file, site.file) != 0) {
-      fail("thread " + std::to_string(current->id) + " is at " + siteName(site) + " while thread " + std::to_string(lane.id) +
-           " of its warp is at " + siteName(lane.site));
-    }
-    lanes[i] = lane.operands;
+    lanes[i] = other.operands;
   }
   if (operation != nullptr) operation(lanes);
-  for (int i = 0; i < 32; ++i) if ((mask >> i & 1) != 0) m.threads[static_cast<size_t>(first + i)].state = State::ready;
+  for (int i = 0; i < 32; ++i) if ((mask >> i & 1) != 0) threads[i].state = State::ready;
+  waiting &= ~mask;
 }
 
 void warpBarrier(uint32_t mask, const char* file, int line) {
