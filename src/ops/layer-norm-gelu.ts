@@ -29,7 +29,11 @@ export function layerNormGelu(x: Tensor, weight: Tensor | null, bias: Tensor | n
     const into = (dx: number) =>
       kernels.layerNormGeluGrad(dx, dWeight, dBias, dy.ptr, x.ptr, weightPtr, biasPtr, mean.ptr, rstd.ptr, rows, dim);
     if (x.requiresGrad) accumulate(x, into);
-    else into(device.empty(x.shape, "layerNormGelu discarded gradient", x.dtype).ptr);
+    else {
+      const unwanted = device.empty(x.shape, "layerNormGelu unwanted gradient", x.dtype);
+      into(unwanted.ptr);
+      device.discard(unwanted);
+    }
   });
   return y;
 }

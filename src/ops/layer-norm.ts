@@ -22,7 +22,11 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number):
     const dBias = addingGrad(bias);
     const into = (dx: number) => kernels.layerNormGrad(dx, dWeight, dBias, dy.ptr, x.ptr, weight.ptr, mean.ptr, rstd.ptr, rows, dim);
     if (x.requiresGrad) accumulate(x, into);
-    else into(device.empty(x.shape, "layerNorm discarded gradient", x.dtype).ptr);
+    else {
+      const unwanted = device.empty(x.shape, "layerNorm unwanted gradient", x.dtype);
+      into(unwanted.ptr);
+      device.discard(unwanted);
+    }
   });
   return y;
 }

@@ -28,6 +28,7 @@ export function linearGelu(x: Tensor, weight: Tensor, bias: Tensor | null): Tens
     kernels.geluGrad(dPre.ptr, dy.ptr, pre.ptr, pre.count);
     if (weight.requiresGrad) kernels.linearGradWeight(addingGrad(weight), addingGrad(bias), dPre.ptr, x.ptr, rows, inDim, outDim);
     accumulate(x, (dx) => kernels.linearGradInput(dx, dPre.ptr, weight.ptr, rows, inDim, outDim));
+    device.discard(dPre);
   });
   return y;
 }

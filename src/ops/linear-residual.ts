@@ -48,15 +48,16 @@ export function linearResidual(
   kernels.linearResidual(y.ptr, branch?.ptr ?? 0, ...pointers, ...sizes, dropPath, purpose);
 
   record(y, inputs, (dy) => {
-    let dBranch = dy.ptr;
+    let dBranch = dy;
     if (gamma !== null || dropPath > 0) {
-      dBranch = device.empty(shape, "linearResidual gradient of the branch", x.dtype).ptr;
-      const at = branch?.ptr ?? 0;
-      kernels.residualGrad(dBranch, addingGrad(gamma), dy.ptr, at, gammaPtr, rng.ptr, samples, rowsPerSample, outDim, dropPath, purpose);
+      dBranch = device.empty(shape, "linearResidual gradient of the branch", x.dtype);
+      const given = [dy.ptr, branch?.ptr ?? 0, gammaPtr, rng.ptr] as const;
+      kernels.residualGrad(dBranch.ptr, addingGrad(gamma), ...given, samples, rowsPerSample, outDim, dropPath, purpose);
     }
     const rows = samples * rowsPerSample;
-    if (weight.requiresGrad) kernels.linearGradWeight(addingGrad(weight), addingGrad(bias), dBranch, x.ptr, rows, inDim, outDim);
-    accumulate(x, (dx) => kernels.linearGradInput(dx, dBranch, weight.ptr, rows, inDim, outDim));
+    if (weight.requiresGrad) kernels.linearGradWeight(addingGrad(weight), addingGrad(bias), dBranch.ptr, x.ptr, rows, inDim, outDim);
+    accumulate(x, (dx) => kernels.linearGradInput(dx, dBranch.ptr, weight.ptr, rows, inDim, outDim));
+    if (dBranch !== dy) device.discard(dBranch);
     passGrad(r, dy);
   });
   return { y, branch };

@@ -41,7 +41,8 @@ export function contained(
         const input = x.reshape(x.shape);
         input.requiresGrad = x.requiresGrad;
         const output = body(input);
-        output.grad = dy;
+        // A view, since whoever called this ends the gradient itself.
+        output.grad = dy.reshape(dy.shape);
         tape.reverse();
         if (input.grad !== null) x.kernels.copy(dx, input.grad.ptr, x.count);
       });

@@ -91,6 +91,12 @@ export class Device implements Disposable {
     return tensor;
   }
 
+  /** Ends a tensor made by {@link empty} before its scope does: the next one of its size gets its memory. No view of it may be used either. */
+  discard(tensor: Tensor): void {
+    // Who observes a step reads its tensors afterwards.
+    if (this.#observer === null) this.#arena.release(tensor.discarded(), tensor.byteLength);
+  }
+
   /** A tensor of the innermost scope with the given values, rounded to `dtype`. */
   from<D extends Float = "f32">(values: Float32Array | readonly number[], shape: Shape, label = "from", dtype: D = "f32" as D): Tensor<D> {
     const tensor = this.empty(shape, label, dtype);
@@ -181,7 +187,7 @@ export class Device implements Disposable {
    */
   capture<A extends unknown[]>(run: (...args: A) => void): (...args: A) => void {
     const attempt = (...args: A) => {
-      const mark = this.#arena.mark();
+      const mark = this.#arena.enter();
       try {
         run(...args);
       } catch (error) {
@@ -191,10 +197,7 @@ export class Device implements Disposable {
         throw error;
       }
     };
-    return this.backend.capture(attempt, (...args) => {
-      const { chunk, offset } = this.#arena.mark();
-      return `${chunk}+${offset} ${captureKey(args)}`;
-    });
+    return this.backend.capture(attempt, (...args) => `${this.#arena.place} ${captureKey(args)}`);
   }
 
   /** The kernels for activations of a type; `label` is for the error, which other types get. */

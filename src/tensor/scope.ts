@@ -15,7 +15,7 @@ export class Scope implements Lifetime, Disposable {
     readonly parent: Scope | null,
     private readonly leave: (scope: Scope) => void,
   ) {
-    this.#mark = arena.mark();
+    this.#mark = arena.enter();
   }
 
   get ended(): boolean {

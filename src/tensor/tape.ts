@@ -5,6 +5,9 @@ import type { Tensor } from "./tensor.js";
 /** Carries the gradient of an operation's output back to its inputs. */
 export type Backward = (dy: Tensor) => void;
 
+/** Gradients whose memory was made for them and isn't that of another by now. */
+const ownMemory = new WeakSet<Tensor>();
+
 /** The operations of a step in the order they ran, each with the closure that reverses it. */
 export class Tape {
   /** Whether blocks compute their activations once more in the backward pass instead of keeping them; see `contained`. */
@@ -30,13 +33,17 @@ export class Tape {
     }
   }
 
-  /** Runs the tape in reverse, and empties it. */
+  /** Runs the tape in reverse, and empties it. The gradient of an operation's output ends when it has been carried on. */
   reverse(): void {
     const entries = this.#entries;
     this.#entries = [];
     for (let i = entries.length - 1; i >= 0; i--) {
       const { output, backward } = entries[i];
-      if (output.grad !== null) backward(output.grad);
+      const dy = output.grad;
+      if (dy === null) continue;
+      output.grad = null;
+      backward(dy);
+      if (ownMemory.has(dy)) output.device.discard(dy);
     }
   }
 
@@ -57,27 +64,39 @@ export function record(y: Tensor, inputs: readonly (Tensor | null)[], backward: 
   y.device.tape.push(y, backward);
 }
 
+function emptyGrad(x: Tensor): Tensor {
+  const dx = x.device.empty(x.shape, `gradient of ${x.label}`, x.dtype);
+  ownMemory.add(dx);
+  return dx;
+}
+
 /** Lets `overwrite` write a gradient of `x`, and adds it to what has flowed into `x` before. */
 export function accumulate(x: Tensor, overwrite: (dx: Pointer) => void): void {
   if (!x.requiresGrad) return;
-  const dx = x.device.empty(x.shape, `gradient of ${x.label}`, x.dtype);
+  const dx = emptyGrad(x);
   overwrite(dx.ptr);
-  if (x.grad === null) x.grad = dx;
-  else x.kernels.add(x.grad.ptr, x.grad.ptr, dx.ptr, x.count);
+  if (x.grad === null) {
+    x.grad = dx;
+    return;
+  }
+  x.kernels.add(x.grad.ptr, x.grad.ptr, dx.ptr, x.count);
+  x.device.discard(dx);
 }
 
 /** Passes `dy` on as the gradient of `x`, without a copy when it is the first. The caller must not use `dy` afterwards. */
 export function passGrad(x: Tensor, dy: Tensor): void {
   if (!x.requiresGrad) return;
-  if (x.grad === null) x.grad = dy.reshape(x.shape);
-  else x.kernels.add(x.grad.ptr, x.grad.ptr, dy.ptr, x.count);
+  if (x.grad === null) {
+    x.grad = dy.reshape(x.shape);
+    if (ownMemory.delete(dy)) ownMemory.add(x.grad);
+  } else x.kernels.add(x.grad.ptr, x.grad.ptr, dy.ptr, x.count);
 }
 
 /** Address of the gradient of `x` for kernels that add to it, zeroed before the first; 0 when no gradient is wanted. */
 export function addingGrad(x: Tensor | null): Pointer {
   if (!x?.requiresGrad) return 0;
   if (x.grad === null) {
-    x.grad = x.device.empty(x.shape, `gradient of ${x.label}`, x.dtype);
+    x.grad = emptyGrad(x);
     x.kernels.fill(x.grad.ptr, x.count, 0);
   }
   return x.grad.ptr;

@@ -38,6 +38,7 @@ export class Tensor<D extends DType = DType> {
   requiresGrad = false;
   /** The gradient, once something has flowed into it during `backward`. */
   grad: Tensor | null = null;
+  #discarded = false;
 
   constructor(
     readonly device: Device,
@@ -50,15 +51,25 @@ export class Tensor<D extends DType = DType> {
     this.count = countOf(shape);
   }
 
-  /** The address in the engine's heap. Throws when the tensor's scope has ended. */
+  /** The address in the engine's heap. Throws when the tensor was discarded, or its scope has ended. */
   get ptr(): Pointer {
-    if (this.lifetime.ended) throw new Error(`tensor ${this.label} ${formatShape(this.shape)} was used after its scope ended`);
+    if (this.ended) {
+      const end = this.#discarded ? "it was discarded" : "its scope ended";
+      throw new Error(`tensor ${this.label} ${formatShape(this.shape)} was used after ${end}`);
+    }
     return this.address;
   }
 
-  /** Whether its scope has ended. */
+  /** Whether it was discarded, or its scope has ended. */
   get ended(): boolean {
-    return this.lifetime.ended;
+    return this.lifetime.ended || this.#discarded;
+  }
+
+  /** For {@link Device.discard}: ends the tensor and gives its address. */
+  discarded(): Pointer {
+    const { ptr } = this;
+    this.#discarded = true;
+    return ptr;
   }
 
   get byteLength(): number {

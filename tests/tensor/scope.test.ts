@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { linear } from "../../src/ops/linear.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
 import { devices } from "../devices.js";
 
 describe.each(devices)("scopes on $name", ({ open }) => {
@@ -13,6 +14,44 @@ describe.each(devices)("scopes on $name", ({ open }) => {
     using device = open();
     const late = device.scoped(() => device.empty([5, 8], "x"));
     expect(() => late.ptr).toThrow("tensor x [5,8] was used after its scope ended");
+  });
+
+  it("give the memory of what was discarded to the next of its size, in the same scope", () => {
+    using device = open();
+    const step = () =>
+      device.scoped(() => {
+        const [x, y] = [device.empty([1000], "x"), device.empty([1000], "y")];
+        const [first, second] = [x.ptr, y.ptr];
+        device.discard(x);
+        expect(() => x.ptr).toThrow("tensor x [1000] was used after it was discarded");
+        expect(() => device.discard(x)).toThrow("used after it was discarded");
+        expect(device.scoped(() => device.empty([1000], "inner").ptr)).not.toBe(first);
+        expect(device.empty([3], "smaller").ptr).not.toBe(first);
+        expect(device.empty([10, 100], "z").ptr).toBe(first);
+        device.discard(y);
+        return [first, second, device.empty([999], "w").ptr, device.empty([1000], "v").ptr];
+      });
+    const addresses = step();
+    expect(step()).toEqual(addresses);
+    expect(new Set(addresses)).toHaveLength(3);
+  });
+
+  it("discard nothing that is observed", async () => {
+    using device = open();
+    const seen: Tensor[] = [];
+    await device.scoped(async () => {
+      device.observe(
+        (tensor) => seen.push(tensor),
+        () => {
+          device.discard(device.from([1, 2], [2]));
+          device.from([3, 4], [2]);
+        },
+      );
+      expect((await Promise.all(seen.map((tensor) => tensor.read()))).map((values) => [...values])).toEqual([
+        [1, 2],
+        [3, 4],
+      ]);
+    });
   });
 
   it("keep what is asked for, as long as the scope around them", async () => {

@@ -2,9 +2,12 @@ import { describe, expect, it } from "vitest";
 import { Philox } from "../../src/backend/philox.js";
 import { ParameterStore } from "../../src/nn/parameter-store.js";
 import { Transformer } from "../../src/nn/transformer.js";
+import { add } from "../../src/ops/add.js";
 import { crossEntropy } from "../../src/ops/cross-entropy.js";
 import { meanPool } from "../../src/ops/mean-pool.js";
+import { tanhActivation } from "../../src/ops/tanh-activation.js";
 import { backward } from "../../src/tensor/tape.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
 import { devices } from "../devices.js";
 
 const config = {
@@ -76,5 +79,36 @@ describe.each(devices)("gradients of a Transformer with every regulariser on $na
       checked++;
     }
     expect(checked).toBe(store.entries.length);
+  });
+});
+
+describe.each(devices)("gradients on $name", ({ open }) => {
+  it("end when they have been carried on, and leave their memory to the next", async () => {
+    using device = open();
+    const count = 1_100_000; // beyond the arena's least chunk, so that the heap counts every tensor
+    const values = Float32Array.from({ length: count }, (_, i) => Math.sin(i));
+    await device.scoped(async () => {
+      const x = device.from(values, [count], "x");
+      x.requiresGrad = true;
+      const outputs: Tensor[] = [x];
+      for (let i = 0; i < 8; i++) outputs.push(add(tanhActivation(outputs[i]), outputs[i]));
+      const last = outputs[8];
+      last.grad = device.from(new Float32Array(count).fill(1), [count]);
+      const before = device.heap.used;
+      device.tape.reverse();
+      expect(device.heap.used - before).toBeLessThanOrEqual(3 * Math.ceil(x.byteLength / 64) * 64);
+      expect(outputs.map(({ grad }) => grad === null)).toEqual([false, ...new Array(8).fill(true)]);
+
+      const dx = await (x.grad as Tensor).read();
+      for (const i of [0, 1, 77, count - 1]) {
+        let [y, expected] = [values[i], 1];
+        for (let layer = 0; layer < 8; layer++) {
+          const tanh = Math.tanh(y);
+          expected *= 2 - tanh * tanh;
+          y += tanh;
+        }
+        expect(Math.abs(dx[i] / expected - 1)).toBeLessThan(1e-5);
+      }
+    });
   });
 });
