@@ -160,12 +160,17 @@ class Block extends Module {
     const gamma1 = this.gamma1?.value ?? null;
     const gamma2 = this.gamma2?.value ?? null;
 
-    const read = this.attention.forward(normFirst ? this.norm1.forward(x) : x, this.#bias(options), options, site("attention"));
+    const { device } = x;
+    const read = device.resultOf(() =>
+      this.attention.forward(normFirst ? this.norm1.forward(x) : x, this.#bias(options), options, site("attention")),
+    );
     const attentionSites = [site("attentionOutput"), site("attentionPath")] as const;
     const { y: sum } = this.#join(x, read, this.attention.output, gamma1, attentionSites, { train, keepBranch: false });
     const middle = normFirst ? sum : this.norm1.forward(sum);
 
-    const hidden = this.ffn.forward(normFirst ? this.norm2.forward(middle) : middle, train ? activationDropout : 0, site("activation"));
+    const hidden = device.resultOf(() =>
+      this.ffn.forward(normFirst ? this.norm2.forward(middle) : middle, train ? activationDropout : 0, site("activation")),
+    );
     const ffnSites = [site("ffnOutput"), site("ffnPath")] as const;
     const keepBranch = onLayer !== undefined;
     const { y: last, branch: ffn } = this.#join(middle, hidden, this.ffn.down, gamma2, ffnSites, { train, keepBranch });

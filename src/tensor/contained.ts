@@ -18,30 +18,25 @@ export function contained(
 ): Tensor {
   const { device } = x;
   const { tape } = device;
-  if (tape.recording && !tape.checkpointing) {
-    const y = body(x);
-    look(y);
-    return y;
-  }
+  const run = () =>
+    device.resultOf(() => {
+      const y = body(x);
+      look(y);
+      return y;
+    });
+  if (!tape.recording || !tape.checkpointing) return run();
 
-  const y = device.empty(x.shape, "output", x.dtype);
-  device.scoped(() => {
-    const output = device.noGrad(() => body(x));
-    y.kernels.copy(y.ptr, output.ptr, y.count);
-    look(y);
-  });
-
-  if (!tape.recording) return y;
+  const y = device.noGrad(run);
   const needed = others();
   record(y, [x, ...needed], (dy) => {
-    // Gradients that outlive the second run must not lie in its scope.
+    // Gradients that outlive the second run must not be made in it.
     for (const other of needed) addingGrad(other);
     const again = (dx: number) =>
-      device.scoped(() => {
+      device.temporarily(() => {
         const input = x.reshape(x.shape);
         input.requiresGrad = x.requiresGrad;
         const output = body(input);
-        // A view, since whoever called this ends the gradient itself.
+        // A view, since whoever called this discards the gradient itself.
         output.grad = dy.reshape(dy.shape);
         tape.reverse();
         if (input.grad !== null) x.kernels.copy(dx, input.grad.ptr, x.count);

@@ -1,7 +1,7 @@
 import type { Backend, Heap } from "../backend/backend.js";
 import type { Kernels, Pointer } from "../backend/kernels.js";
 import { captureKey } from "./capture-key.js";
-import { Arena, type Lifetime } from "./memory.js";
+import { Allocation, Arena, type Lifetime } from "./memory.js";
 import { Scope } from "./scope.js";
 import { countOf, type Shape } from "./shape.js";
 import { Tape } from "./tape.js";
@@ -32,6 +32,8 @@ export class Device implements Disposable {
   #scope: Scope | null = null;
   #allocated: Pointer[] | null = null;
   #observer: ((tensor: Tensor) => void) | null = null;
+  /** What the innermost {@link resultOf} or {@link temporarily} has made. */
+  #made: Tensor[] | null = null;
 
   constructor(readonly backend: Backend) {
     this.kernels = backend.kernels;
@@ -86,12 +88,24 @@ export class Device implements Disposable {
     const scope = this.#scope;
     if (scope === null) throw new Error(`${label}: made outside of a scope\nwrap the computation in device.scoped(() => ...)`);
     const name = this.#path.length > 0 ? `${this.#path.join(".")} ${label}` : label;
-    const tensor = new Tensor(this, this.#arena.allocate(bytesOf(countOf(shape), dtype), name), shape, dtype, name, scope);
+    const tensor = new Tensor(this, this.#arena.allocate(bytesOf(countOf(shape), dtype), name), shape, dtype, name, new Allocation(scope));
     this.#observer?.(tensor);
+    this.#made?.push(tensor);
     return tensor;
   }
 
-  /** Ends a tensor made by {@link empty} before its scope does: the next one of its size gets its memory. No view of it may be used either. */
+  /** Runs `body`, and discards what it made beside its result, unless a gradient may need it: nothing else of it may be used afterwards. */
+  resultOf(body: () => Tensor): Tensor {
+    if (this.tape.recording) return body();
+    return this.#discarding(body, (result) => result.ptr);
+  }
+
+  /** Runs `body`, and discards what it made. Unlike a scope's, its memory may be what was discarded before, and goes to what comes after. */
+  temporarily(body: () => void): void {
+    this.#discarding(body, () => null);
+  }
+
+  /** Ends a tensor made by {@link empty} before its scope does: the next one of its size gets its memory. Its views end with it. */
   discard(tensor: Tensor): void {
     // Who observes a step reads its tensors afterwards.
     if (this.#observer === null) this.#arena.release(tensor.discarded(), tensor.byteLength);
@@ -128,10 +142,12 @@ export class Device implements Disposable {
 
   /** Opens a scope; the caller ends it. */
   scope(): Scope {
-    const parent = this.#scope;
+    const [parent, made] = [this.#scope, this.#made];
+    this.#made = null;
     this.#scope = new Scope(this, this.#arena, parent, (leaving) => {
       if (this.#scope !== leaving) throw new Error("scope: ended while a scope opened inside it is still open");
       this.#scope = parent;
+      this.#made = made;
     });
     return this.#scope;
   }
@@ -237,6 +253,24 @@ export class Device implements Disposable {
   #state<D extends DType>(pointer: Pointer, shape: Shape, label: string, dtype: D): Tensor<D> {
     this.#allocated?.push(pointer);
     return new Tensor(this, pointer, shape, dtype, label, this.#lifetime);
+  }
+
+  #discarding<R>(body: () => R, kept: (result: R) => Pointer | null): R {
+    const outer = this.#made;
+    const made: Tensor[] = [];
+    this.#made = made;
+    try {
+      const result = body();
+      const pointer = kept(result);
+      for (const tensor of made) {
+        if (tensor.ended) continue;
+        if (tensor.ptr === pointer) outer?.push(tensor);
+        else this.discard(tensor);
+      }
+      return result;
+    } finally {
+      this.#made = outer;
+    }
   }
 
   #unwind(scope: Scope): void {

@@ -6,6 +6,17 @@ export interface Lifetime {
   readonly ended: boolean;
 }
 
+/** The memory of a scope's tensor and its views: valid until it is discarded or the scope ends. */
+export class Allocation implements Lifetime {
+  discarded = false;
+
+  constructor(private readonly scope: Lifetime) {}
+
+  get ended(): boolean {
+    return this.discarded || this.scope.ended;
+  }
+}
+
 /** A place to rewind an {@link Arena} to. */
 export interface Mark {
   readonly chunk: number;

@@ -1,7 +1,7 @@
 import type { Kernels, Pointer } from "../backend/kernels.js";
 import { fromBf16, toBf16 } from "./bf16.js";
 import type { Device } from "./device.js";
-import type { Lifetime } from "./memory.js";
+import { Allocation, type Lifetime } from "./memory.js";
 import { countOf, formatShape, type Shape } from "./shape.js";
 
 /** Types that values are computed in; `bf16` is for activations, on a device that was opened for it. */
@@ -38,7 +38,6 @@ export class Tensor<D extends DType = DType> {
   requiresGrad = false;
   /** The gradient, once something has flowed into it during `backward`. */
   grad: Tensor | null = null;
-  #discarded = false;
 
   constructor(
     readonly device: Device,
@@ -54,7 +53,7 @@ export class Tensor<D extends DType = DType> {
   /** The address in the engine's heap. Throws when the tensor was discarded, or its scope has ended. */
   get ptr(): Pointer {
     if (this.ended) {
-      const end = this.#discarded ? "it was discarded" : "its scope ended";
+      const end = this.lifetime instanceof Allocation && this.lifetime.discarded ? "it was discarded" : "its scope ended";
       throw new Error(`tensor ${this.label} ${formatShape(this.shape)} was used after ${end}`);
     }
     return this.address;
@@ -62,13 +61,14 @@ export class Tensor<D extends DType = DType> {
 
   /** Whether it was discarded, or its scope has ended. */
   get ended(): boolean {
-    return this.lifetime.ended || this.#discarded;
+    return this.lifetime.ended;
   }
 
-  /** For {@link Device.discard}: ends the tensor and gives its address. */
+  /** For {@link Device.discard}: ends the tensor and its views, and gives their address. */
   discarded(): Pointer {
-    const { ptr } = this;
-    this.#discarded = true;
+    const { ptr, lifetime, label } = this;
+    if (!(lifetime instanceof Allocation)) throw new Error(`${label}: only tensors of a scope can be discarded`);
+    lifetime.discarded = true;
     return ptr;
   }
 

@@ -36,6 +36,52 @@ describe.each(devices)("scopes on $name", ({ open }) => {
     expect(new Set(addresses)).toHaveLength(3);
   });
 
+  it("discard what a computation made beside its result, where no gradient may need it", () => {
+    using device = open();
+    device.scoped(() => {
+      const made: Tensor[] = [];
+      const make = () => {
+        const tensor = device.empty([1000], `tensor ${made.length}`);
+        made.push(tensor);
+        return tensor;
+      };
+      const compute = () => {
+        make();
+        device.scoped(make);
+        device.discard(make());
+        device.resultOf(() => {
+          make();
+          return make();
+        });
+        return make().reshape([10, 100]);
+      };
+
+      expect(device.resultOf(compute).ended).toBe(false);
+      expect(made.map(({ ended }) => ended)).toEqual([false, true, true, false, false, false]);
+      made.length = 0;
+      const result = device.noGrad(() => device.resultOf(compute));
+      expect(made.map(({ ended }) => ended)).toEqual([true, true, true, true, true, false]);
+      expect(result.ptr).toBe(made[5].ptr);
+      made.length = 0;
+      device.temporarily(() => void compute());
+      expect(made.map(({ ended }) => ended)).toEqual([true, true, true, true, true, true]);
+
+      const addresses = Array.from({ length: 5 }, () => make().ptr);
+      expect(new Set(addresses)).toHaveLength(5);
+      const last = result.ptr;
+      expect(addresses).not.toContain(last);
+      device.discard(result);
+      expect(make().ptr).toBe(last);
+    });
+  });
+
+  it("discard no state", () => {
+    using device = open();
+    const state = device.state([3], "weights");
+    expect(() => device.scoped(() => device.discard(state))).toThrow("weights: only tensors of a scope can be discarded");
+    expect(state.ended).toBe(false);
+  });
+
   it("discard nothing that is observed", async () => {
     using device = open();
     const seen: Tensor[] = [];
