@@ -32,7 +32,9 @@ for (const needed of ["dist/index.js", ADDON]) {
 }
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
-const copy = (from, to = from) => cpSync(path.join(root, from), path.join(target, to), { recursive: true, dereference: true });
+/** Without what only compilers and debuggers read. */
+const filter = (source) => !/\.(d\.[cm]?ts|map)$/.test(source);
+const copy = (from, to = from) => cpSync(path.join(root, from), path.join(target, to), { recursive: true, dereference: true, filter });
 
 for (const entry of COPIED) copy(entry);
 if (existsSync(path.join(root, EMULATED))) copy(EMULATED);
