@@ -12,6 +12,7 @@ export function scaleGradient(x: Tensor, scale: number): Tensor {
     const rest = device.empty([dim], "scale - 1");
     device.kernels.fill(rest.ptr, dim, scale - 1);
     accumulate(x, (dx) => kernels.residual(dx, dy.ptr, dy.ptr, rest.ptr, device.rng.ptr, 1, x.count / dim, dim, 0, 0));
+    device.discard(rest);
   });
   return y;
 }
