@@ -28,7 +28,7 @@
 #define NC_MAX 192             /* columns of a task that packs them for itself: a block of B stays in the second-level cache */
 #define NC_MIN 48              /* columns below which a task isn't split further */
 #define TASKS_PER_THREAD 4     /* wanted, so that threads share them evenly; how C is split changes no element's sum */
-#define LAST_PARTS 4           /* that each thread's last block of rows is divided into */
+#define LAST_PARTS 4           /* that each share's last block of rows is divided into */
 #define A_AHEAD (16 * MR)      /* how far ahead panels are asked for: what else runs on the core pushes them out of the first-level cache */
 #define B_AHEAD (12 * NR)
 #define PACK_GROUP 8           /* panels packed together */
@@ -234,7 +234,7 @@ typedef struct {
   int shares_a; /* A is packed ahead, or else B */
   int32_t row, row_end, column, column_end, k, depth, depth_step;
   int32_t row_step, column_step;             /* one task: row_step x column_step of C */
-  int32_t row_whole, row_last;               /* blocks of rows from row_whole on have row_last, so that threads end at the same time */
+  int32_t row_blocks, shares, row_last;      /* the last block of each share is LAST_PARTS tasks, of row_last rows */
   int32_t pack_panels, pack_groups;          /* one packing task: pack_panels panels of one depth_step */
   float *shared, *own;
   size_t own_size; /* of each thread */
@@ -265,9 +265,11 @@ static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
   const gemm_part *part = ctx;
   const gemm_problem *p = part->problem;
   int32_t column_blocks = chunks_of(part->column_end - part->column, part->column_step);
-  int32_t block = task / column_blocks, whole = smaller(block, part->row_whole);
-  int32_t row = part->row + whole * part->row_step + (block - whole) * part->row_last;
-  int32_t rows = smaller(block < part->row_whole ? part->row_step : part->row_last, part->row_end - row);
+  divided block = divided_task(task / column_blocks, part->row_blocks, part->shares, part->shares > 1 ? LAST_PARTS : 1);
+  int32_t row = part->row + block.unit * part->row_step, row_end = smaller(row + part->row_step, part->row_end);
+  if (block.piece >= 0) row += block.piece * part->row_last, row_end = smaller(row + part->row_last, row_end);
+  int32_t rows = row_end - row;
+  if (rows <= 0) return;
   int32_t column = part->column + task % column_blocks * part->column_step, columns = smaller(part->column_step, part->column_end - column);
   float *own = part->own + (size_t)thread * part->own_size;
   /* A panel of A that is used as soon as it is packed never leaves the first-level cache. */
@@ -322,12 +324,12 @@ static void gemm(gemm_problem problem) {
       part.column = first, part.column_end = end;
       part.row_step = chunks_of(chunks_of(problem.m, chunks_of(problem.m, MC)), MR) * MR;
     }
-    int32_t row_blocks = chunks_of(part.row_end - part.row, part.row_step);
-    part.row_whole = threads > 1 && row_blocks > 2 * threads ? row_blocks - threads : row_blocks;
+    part.row_blocks = chunks_of(part.row_end - part.row, part.row_step);
+    part.shares = threads > 1 && part.row_blocks > 2 * threads ? threads : 1;
     part.row_last = chunks_of(part.row_step, LAST_PARTS * MR) * MR;
-    row_blocks = part.row_whole + chunks_of(larger(0, part.row_end - part.row - part.row_whole * part.row_step), part.row_last);
+    int32_t row_tasks = part.row_blocks + (part.shares > 1 ? part.shares * (LAST_PARTS - 1) : 0);
     part.column_step = chunks_of(chunks_of(part.column_end - part.column, column_blocks), NR) * NR;
-    int32_t tasks = row_blocks * chunks_of(part.column_end - part.column, part.column_step);
+    int32_t tasks = row_tasks * chunks_of(part.column_end - part.column, part.column_step);
     for (part.k = 0; part.k < problem.k; part.k += depth) {
       part.depth = smaller(depth, problem.k - part.k);
       part.pack_panels = larger(1, PACK_TASK / (width * part.depth_step));

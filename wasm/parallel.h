@@ -25,20 +25,44 @@ INLINE int32_t chunks_of(int32_t count, int32_t size) { return count / size + (c
 INLINE int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 INLINE int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
 
+/* Where the share of thread `i` begins when `count` tasks are dealt out to threads, who take over from each other at the end. */
+INLINE int32_t share_start(int32_t count, int32_t i, int32_t threads) { return (int32_t)((int64_t)count * i / threads); }
+
+/*
+ * `units` of work as tasks, of which the last unit in each of `shares` is `pieces` tasks instead of one: so threads end at the same time.
+ * There are units + shares * (pieces - 1) of them; `piece` is -1 for a whole unit.
+ */
+typedef struct {
+  int32_t unit, piece;
+} divided;
+INLINE divided divided_task(int32_t task, int32_t units, int32_t shares, int32_t pieces) {
+  int32_t share = shares - 1;
+  while (share_start(units, share, shares) + share * (pieces - 1) > task) share--;
+  int32_t unit = task - share * (pieces - 1), last = share_start(units, share + 1, shares) - 1;
+  return unit < last || pieces == 1 ? (divided){unit, -1} : (divided){last, unit - last};
+}
+
 #ifdef __wasm__
 /* Iterations of an idle thread before it sleeps: some 30 µs. */
 #define SPINS 20000
 
-/* Only the thread that decrements `remaining` owns a task, and a job can't end while one is owned: so fn and ctx are stable after that. */
+/* As in src/backend/wasm.ts. */
+#define MAX_THREADS 256
+
+/*
+ * As native/cpu/pool.h: each thread computes the same part of every job's tasks, then the last tasks of others. Only the thread that takes a
+ * task out of a range owns it, and a job can't end while one is owned: so fn and ctx are stable then.
+ */
 static struct {
-  _Alignas(64) int remaining; /* tasks nobody has claimed yet */
-  _Alignas(64) int pending;   /* tasks not done yet */
+  struct {
+    _Alignas(64) uint64_t unclaimed; /* of a thread's range: the first task in the lower half, the end in the upper one */
+  } ranges[MAX_THREADS];
+  _Alignas(64) int pending; /* tasks not done yet; 0 or less once a worker has failed */
   int caller_waits;
   _Alignas(64) int job;       /* changes with each job; idle workers sleep on it */
   int sleepers;
   _Alignas(64) task_fn fn;
   void *ctx;
-  int tasks;
   int threads;
   int stop;
   int failed;
@@ -48,20 +72,25 @@ INLINE int pool_read(int *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
 
 __attribute__((unused)) static int32_t thread_count(void) { return pool.threads; }
 
-/* Marks one task as done and wakes the caller after the last one. */
-static void task_done(void) {
-  if (__atomic_sub_fetch(&pool.pending, 1, __ATOMIC_SEQ_CST) == 0 && pool_read(&pool.caller_waits))
-    __builtin_wasm_memory_atomic_notify(&pool.pending, 1);
-}
+INLINE uint64_t task_range(uint32_t first, uint32_t end) { return (uint64_t)end << 32 | first; }
 
 static void run_tasks(int32_t thread) {
-  int left = pool_read(&pool.remaining);
-  while (left > 0) {
-    if (!__atomic_compare_exchange_n(&pool.remaining, &left, left - 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) continue;
-    pool.fn(pool.ctx, pool.tasks - left, thread);
-    task_done();
-    left = pool_read(&pool.remaining);
+  int done = 0;
+  for (int32_t i = 0; i < pool.threads; i++) {
+    uint64_t *unclaimed = &pool.ranges[(thread + i) % pool.threads].unclaimed;
+    uint64_t left = __atomic_load_n(unclaimed, __ATOMIC_SEQ_CST);
+    for (;;) {
+      uint32_t first = (uint32_t)left, end = (uint32_t)(left >> 32);
+      if (first >= end) break;
+      uint64_t rest = i == 0 ? task_range(first + 1, end) : task_range(first, end - 1);
+      if (!__atomic_compare_exchange_n(unclaimed, &left, rest, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) continue;
+      pool.fn(pool.ctx, (int32_t)(i == 0 ? first : end - 1), thread);
+      done++;
+      left = __atomic_load_n(unclaimed, __ATOMIC_SEQ_CST);
+    }
   }
+  if (done > 0 && __atomic_sub_fetch(&pool.pending, done, __ATOMIC_SEQ_CST) == 0 && pool_read(&pool.caller_waits))
+    __builtin_wasm_memory_atomic_notify(&pool.pending, 1);
 }
 
 static void parallel_for(task_fn fn, void *ctx, int32_t tasks) {
@@ -69,17 +98,19 @@ static void parallel_for(task_fn fn, void *ctx, int32_t tasks) {
     for (int32_t task = 0; task < tasks; task++) fn(ctx, task, 0);
     return;
   }
-  pool.fn = fn, pool.ctx = ctx, pool.tasks = tasks;
+  pool.fn = fn, pool.ctx = ctx;
   __atomic_store_n(&pool.caller_waits, 0, __ATOMIC_SEQ_CST);
   __atomic_store_n(&pool.pending, tasks, __ATOMIC_SEQ_CST);
-  __atomic_store_n(&pool.remaining, tasks, __ATOMIC_SEQ_CST);
+  for (int32_t i = 0; i < pool.threads; i++)
+    __atomic_store_n(&pool.ranges[i].unclaimed, task_range(share_start(tasks, i, pool.threads), share_start(tasks, i + 1, pool.threads)),
+                     __ATOMIC_SEQ_CST);
   __atomic_add_fetch(&pool.job, 1, __ATOMIC_SEQ_CST);
   if (pool_read(&pool.sleepers) > 0) __builtin_wasm_memory_atomic_notify(&pool.job, tasks - 1);
   run_tasks(0);
-  for (int spins = SPINS; pool_read(&pool.pending) != 0 && spins > 0; spins--) {}
-  if (pool_read(&pool.pending) != 0) {
+  for (int spins = SPINS; pool_read(&pool.pending) > 0 && spins > 0; spins--) {}
+  if (pool_read(&pool.pending) > 0) {
     __atomic_store_n(&pool.caller_waits, 1, __ATOMIC_SEQ_CST);
-    for (int left; (left = pool_read(&pool.pending)) != 0;) __builtin_wasm_memory_atomic_wait32(&pool.pending, left, -1);
+    for (int left; (left = pool_read(&pool.pending)) > 0;) __builtin_wasm_memory_atomic_wait32(&pool.pending, left, -1);
   }
   if (pool_read(&pool.failed)) __builtin_trap();
 }
@@ -98,10 +129,11 @@ __attribute__((export_name("worker_main"))) void worker_main(int thread) {
   }
 }
 
-/* Called for a worker that trapped within a task, so that the caller fails instead of waiting for ever. */
+/* Called for a worker that trapped within a task, so that the caller fails at once instead of waiting for ever. */
 __attribute__((export_name("worker_failed"))) void worker_failed(void) {
   __atomic_store_n(&pool.failed, 1, __ATOMIC_SEQ_CST);
-  task_done();
+  __atomic_store_n(&pool.pending, 0, __ATOMIC_SEQ_CST);
+  __builtin_wasm_memory_atomic_notify(&pool.pending, 1);
 }
 
 __attribute__((export_name("start_workers"))) void start_workers(int threads) { pool.threads = threads; }

@@ -15,9 +15,11 @@ inline void pause() {
 #endif
 }
 
+constexpr uint64_t range(uint64_t first, uint64_t end) { return end << 32 | first; }
+
 }  // namespace
 
-ThreadPool::ThreadPool(int32_t threads) {
+ThreadPool::ThreadPool(int32_t threads) : threads_(threads), ranges_(new Range[static_cast<size_t>(threads)]) {
   workers_.reserve(static_cast<size_t>(threads));
   try {
     for (int32_t thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
@@ -40,15 +42,22 @@ void ThreadPool::stop() {
 }
 
 void ThreadPool::runTasks(int32_t thread) {
-  int32_t left = remaining_;
-  while (left > 0) {
-    if (!remaining_.compare_exchange_weak(left, left - 1)) continue;
-    task_(context_, tasks_ - left, thread);
-    if (--pending_ == 0 && callerSleeps_) {
-      { const std::lock_guard<std::mutex> lock(mutex_); }
-      jobDone_.notify_one();
+  int32_t done = 0;
+  for (int32_t i = 0; i < threads_; ++i) {
+    std::atomic<uint64_t>& unclaimed = ranges_[(thread + i) % threads_].unclaimed;
+    uint64_t left = unclaimed;
+    for (;;) {
+      const auto first = static_cast<uint32_t>(left), end = static_cast<uint32_t>(left >> 32);
+      if (first >= end) break;
+      if (!unclaimed.compare_exchange_weak(left, i == 0 ? range(first + 1, end) : range(first, end - 1))) continue;
+      task_(context_, static_cast<int32_t>(i == 0 ? first : end - 1), thread);
+      ++done;
+      left = unclaimed;
     }
-    left = remaining_;
+  }
+  if (done > 0 && (pending_ -= done) == 0 && callerSleeps_) {
+    { const std::lock_guard<std::mutex> lock(mutex_); }
+    jobDone_.notify_one();
   }
 }
 
@@ -59,10 +68,10 @@ void ThreadPool::run(Task task, void* context, int32_t tasks) {
   }
   task_ = task;
   context_ = context;
-  tasks_ = tasks;
   callerSleeps_ = false;
   pending_ = tasks;
-  remaining_ = tasks;
+  const auto count = static_cast<uint64_t>(tasks), shares = static_cast<uint64_t>(threads_);
+  for (uint64_t i = 0; i < shares; ++i) ranges_[i].unclaimed = range(count * i / shares, count * (i + 1) / shares);
   ++job_;
   if (sleepers_ > 0) {
     // Whoever counts as a sleeper holds the lock until it waits or sees this job.

@@ -14,9 +14,11 @@ import { engines } from "./dist/backend/doctor.js";
 import { probeNative } from "./dist/backend/native.js";
 
 const run = promisify(execFile);
-const { values: options } = parseArgs({
-  options: { out: { type: "string", default: "results.json" }, emulated: { type: "boolean", default: false } },
-});
+const HELP = `./verify [--out results.json] [--emulated]
+
+Verifies the CUDA engine on this machine, in under 8 minutes, and writes what it found to a JSON file.
+--emulated runs all tests over the emulation of a GPU, to try the bundle itself.`;
+const options = parseOptions();
 const STEPS = 200;
 const DATA = { vision: "fashion-mnist", speech: "gcin-voice/train", text: "wordnet" };
 /** Largest difference of the mean loss over the last 20 steps from the CPU engine's, relative to it: the same curve but for rounding. */
@@ -33,6 +35,24 @@ const [DEPTH, DIM] = [12, 768];
 const product = (rows, inDim, outDim) => 2 * rows * inDim * outDim;
 /** Of the blocks: the student forward and backward, which is twice as much, and the teacher forward. */
 const blocks = (tokens) => 4 * DEPTH * tokens * (24 * DIM ** 2 + 4 * tokens * DIM);
+/** Ends the process after --help, and where an option isn't one of these. */
+function parseOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        out: { type: "string", default: "results.json" },
+        emulated: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (!values.help) return values;
+    console.log(HELP);
+    process.exit();
+  } catch (error) {
+    console.error(`${error.message}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
 /** Of the extractor, which the teacher doesn't run, and the projection of its frames; the first convolution passes no gradient on. */
 function frontEnd(samples) {
   let [frames, operations, width] = [samples, 0, 1];
