@@ -126,7 +126,16 @@ describe("a process with a pool of workers", () => {
   });
 
   it("fails, and doesn't hang, when a worker runs out of bounds", async () => {
-    const body = "await pause(200); backend.kernels.fill(y, 2 ** 30, 1);";
+    // Each row is a task, and only the first of a worker's reads beyond the memory: the others end, and the caller waits for that one.
+    const body = `
+      const [rows, dim] = [60, 16_384];
+      const index = backend.heap.allocate(4 * rows, "index");
+      const gather = () => backend.kernels.gatherRows(y, y, index, rows, dim);
+      backend.heap.upload(index, new Uint8Array(4 * rows));
+      for (let i = 0; i < 50; i++) { await pause(4); gather(); }
+      const beyond = Math.floor((2 ** 32 - y) / (4 * dim)) - 1;
+      backend.heap.upload(index + 4 * (rows / 3), new Uint8Array(Int32Array.of(beyond).buffer));
+      gather();`;
     await expect(run(body)).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("RuntimeError") });
   });
 });
