@@ -234,7 +234,8 @@ typedef struct {
   int shares_a; /* A is packed ahead, or else B */
   int32_t row, row_end, column, column_end, k, depth, depth_step;
   int32_t row_step, column_step;             /* one task: row_step x column_step of C */
-  int32_t row_blocks, shares, row_last;      /* the last block of each share is LAST_PARTS tasks, of row_last rows */
+  division row_blocks;                       /* of row_step rows; a piece of one has row_last */
+  int32_t row_last;
   int32_t pack_panels, pack_groups;          /* one packing task: pack_panels panels of one depth_step */
   float *shared, *own;
   size_t own_size; /* of each thread */
@@ -265,9 +266,9 @@ static void gemm_compute_task(void *ctx, int32_t task, int32_t thread) {
   const gemm_part *part = ctx;
   const gemm_problem *p = part->problem;
   int32_t column_blocks = chunks_of(part->column_end - part->column, part->column_step);
-  divided block = divided_task(task / column_blocks, part->row_blocks, part->shares, part->shares > 1 ? LAST_PARTS : 1);
-  int32_t row = part->row + block.unit * part->row_step, row_end = smaller(row + part->row_step, part->row_end);
-  if (block.piece >= 0) row += block.piece * part->row_last, row_end = smaller(row + part->row_last, row_end);
+  int32_t piece, block = divided_unit(part->row_blocks, task / column_blocks, &piece);
+  int32_t row = part->row + block * part->row_step, row_end = smaller(row + part->row_step, part->row_end);
+  if (piece >= 0) row += piece * part->row_last, row_end = smaller(row + part->row_last, row_end);
   int32_t rows = row_end - row;
   if (rows <= 0) return;
   int32_t column = part->column + task % column_blocks * part->column_step, columns = smaller(part->column_step, part->column_end - column);
@@ -324,12 +325,11 @@ static void gemm(gemm_problem problem) {
       part.column = first, part.column_end = end;
       part.row_step = chunks_of(chunks_of(problem.m, chunks_of(problem.m, MC)), MR) * MR;
     }
-    part.row_blocks = chunks_of(part.row_end - part.row, part.row_step);
-    part.shares = threads > 1 && part.row_blocks > 2 * threads ? threads : 1;
+    int32_t row_blocks = chunks_of(part.row_end - part.row, part.row_step);
+    part.row_blocks = (division){row_blocks, threads, threads > 1 && row_blocks > 2 * threads ? LAST_PARTS : 1};
     part.row_last = chunks_of(part.row_step, LAST_PARTS * MR) * MR;
-    int32_t row_tasks = part.row_blocks + (part.shares > 1 ? part.shares * (LAST_PARTS - 1) : 0);
     part.column_step = chunks_of(chunks_of(part.column_end - part.column, column_blocks), NR) * NR;
-    int32_t tasks = row_tasks * chunks_of(part.column_end - part.column, part.column_step);
+    int32_t tasks = divided_tasks(part.row_blocks) * chunks_of(part.column_end - part.column, part.column_step);
     for (part.k = 0; part.k < problem.k; part.k += depth) {
       part.depth = smaller(depth, problem.k - part.k);
       part.pack_panels = larger(1, PACK_TASK / (width * part.depth_step));

@@ -29,17 +29,23 @@ INLINE int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
 INLINE int32_t share_start(int32_t count, int32_t i, int32_t threads) { return (int32_t)((int64_t)count * i / threads); }
 
 /*
- * `units` of work as tasks, of which the last unit in each of `shares` is `pieces` tasks instead of one: so threads end at the same time.
- * There are units + shares * (pieces - 1) of them; `piece` is -1 for a whole unit.
+ * Units of work as tasks, of which the last unit in each share is `pieces` tasks instead of one: so threads end at the same time. With more
+ * than one piece there are at least as many units as shares.
  */
 typedef struct {
-  int32_t unit, piece;
-} divided;
-INLINE divided divided_task(int32_t task, int32_t units, int32_t shares, int32_t pieces) {
-  int32_t share = shares - 1;
-  while (share_start(units, share, shares) + share * (pieces - 1) > task) share--;
-  int32_t unit = task - share * (pieces - 1), last = share_start(units, share + 1, shares) - 1;
-  return unit < last || pieces == 1 ? (divided){unit, -1} : (divided){last, unit - last};
+  int32_t units, shares, pieces;
+} division;
+INLINE int32_t divided_tasks(division d) { return d.units + d.shares * (d.pieces - 1); }
+/* The unit of a task, and which piece of it, -1 for all. */
+INLINE int32_t divided_unit(division d, int32_t task, int32_t *piece) {
+  *piece = -1;
+  if (d.pieces == 1) return task;
+  int32_t share = d.shares - 1;
+  while (share_start(d.units, share, d.shares) + share * (d.pieces - 1) > task) share--;
+  int32_t unit = task - share * (d.pieces - 1), last = share_start(d.units, share + 1, d.shares) - 1;
+  if (unit < last) return unit;
+  *piece = unit - last;
+  return last;
 }
 
 #ifdef __wasm__

@@ -42,7 +42,7 @@ typedef struct {
   const float *dy, *x;
   int32_t rows, in_dim, out_dim;
   int32_t parts, step;                      /* chunk p covers the rows [p * step, (p + 1) * step) */
-  int32_t shares;                           /* the last chunk of each is LAST_PIECES tasks; 1 for none */
+  division chunks;
   int32_t height, width;                    /* of d_weight, what is computed between two packings */
   float *packed, *partial, *partial_bias;   /* packed: per thread a block of dy, then one of x */
   size_t packed_size;
@@ -58,11 +58,11 @@ INLINE void piece_of(int32_t length, int32_t step, int32_t piece, int32_t *first
 static void grad_weight_part(void *ctx, int32_t task, int32_t thread) {
   const grad_weight_args *args = ctx;
   int32_t m = args->out_dim, n = args->in_dim, height = args->height, width = args->width;
-  divided chunk = divided_task(task, args->parts, args->shares, args->shares > 1 ? LAST_PIECES : 1);
-  int32_t part = chunk.unit, i_first = 0, i_end = m, j_first = 0, j_end = n;
-  if (chunk.piece >= 0) {
-    if (height < m) piece_of(m, height, chunk.piece, &i_first, &i_end);
-    else piece_of(n, width, chunk.piece, &j_first, &j_end);
+  int32_t piece, part = divided_unit(args->chunks, task, &piece);
+  int32_t i_first = 0, i_end = m, j_first = 0, j_end = n;
+  if (piece >= 0) {
+    if (height < m) piece_of(m, height, piece, &i_first, &i_end);
+    else piece_of(n, width, piece, &j_first, &j_end);
   }
   int32_t first = part * args->step, end = smaller(args->rows, first + args->step);
   operand a = {args->dy, (size_t)m, 0}, b = {args->x, (size_t)n, 0};
@@ -146,8 +146,8 @@ void linear_grad_weight(float *d_weight, float *d_bias, const float *dy, const f
   args.partial_bias = args.partial + parts * step;
   int32_t blocks = out_dim > in_dim ? chunks_of(out_dim, args.height) : chunks_of(in_dim, args.width);
   int divides = threads > 1 && args.parts > 2 * (int32_t)threads && blocks >= LAST_BLOCKS_MIN;
-  args.shares = divides ? (int32_t)threads : 1;
-  parallel_for(grad_weight_part, &args, args.parts + (divides ? args.shares * (LAST_PIECES - 1) : 0));
+  args.chunks = (division){args.parts, (int32_t)threads, divides ? LAST_PIECES : 1};
+  parallel_for(grad_weight_part, &args, divided_tasks(args.chunks));
   parallel_for(grad_weight_sum, &args, chunks_of((int32_t)count, SUM_ELEMENTS));
   if (d_bias) add_partials(d_bias, args.partial_bias, args.parts, out_dim);
 }
